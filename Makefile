@@ -1,0 +1,130 @@
+# parley: one Makefile, no configure step. `make help` explains it.
+#
+# VARIANT picks the flavour, each with its own folder below build/:
+#   release (default), debug, asan (Address- and UBSan), tsan, coverage, musl (static)
+
+VARIANT ?= release
+PREFIX  ?= /usr/local
+DEMO    ?= 1
+B       := build/$(VARIANT)
+
+CC_release  := gcc
+CC_debug    := gcc
+CC_asan     := gcc
+CC_tsan     := gcc
+CC_coverage := gcc
+CC_musl     := musl-gcc
+ifeq ($(origin CC),default)
+CC := $(shell command -v $(CC_$(VARIANT)) >/dev/null 2>&1 && echo $(CC_$(VARIANT)) || echo cc)
+endif
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+        -Wpointer-arith -Wwrite-strings -Wundef -Wformat=2
+SAN  := -O1 -g -fno-omit-frame-pointer
+FLAGS_release  := -O2 -ffunction-sections -fdata-sections -fno-plt -fstack-protector-strong
+FLAGS_debug    := -O0 -g3
+FLAGS_asan     := $(SAN) -fsanitize=address,undefined -fno-sanitize-recover=all
+FLAGS_tsan     := $(SAN) -fsanitize=thread
+FLAGS_coverage := -O0 -g --coverage
+FLAGS_musl     := -Os -ffunction-sections -fdata-sections
+LD_release     := -Wl,--gc-sections -Wl,-z,relro,-z,now
+LD_musl        := -static -Wl,--gc-sections
+ifeq ($(origin FLAGS_$(VARIANT)),undefined)
+$(error VARIANT=$(VARIANT) is unknown; take one of release debug asan tsan coverage musl)
+endif
+
+CPPFLAGS_ALL := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DPARLEY_DEMO=$(DEMO) -Isrc $(CPPFLAGS)
+CFLAGS_ALL   := -std=gnu11 $(WARN) $(FLAGS_$(VARIANT)) -pthread $(CFLAGS)
+LDFLAGS_ALL  := $(FLAGS_$(VARIANT)) -pthread $(LD_$(VARIANT)) $(LDFLAGS)
+
+LIB_SRC   := $(filter-out src/server/main.c,$(wildcard src/*/*.c))
+LIB_OBJ   := $(LIB_SRC:%.c=$(B)/obj/%.o)
+LIB       := $(B)/libparley.a
+TOOL_SRC  := $(wildcard tools/*.c)
+BENCH_SRC := $(wildcard bench/*.c)
+PROGRAMS  := $(B)/parleyd $(TOOL_SRC:tools/%.c=$(B)/%) $(BENCH_SRC:bench/%.c=$(B)/%)
+TESTS     := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/*.c tests/api/*.c))
+HELPERS   := $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(wildcard tests/support/*.c))
+SOURCES   := $(LIB_SRC) src/server/main.c $(TOOL_SRC) $(BENCH_SRC)
+FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] bench/*.[ch] tests/*/*.[ch])
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all run test test-suite test-tools check install clean help
+
+all: $(PROGRAMS)
+
+# ---- building ---------------------------------------------------------------------------
+
+# The stamp changes when compiler or flags do, and only then: a second make does nothing.
+STAMP := $(B)/.flags
+STAMP_TEXT := $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL)
+ifneq ($(file <$(STAMP)),$(STAMP_TEXT))
+$(shell mkdir -p $(B))
+$(file >$(STAMP),$(STAMP_TEXT))
+endif
+
+$(B)/obj/%.o: %.c $(STAMP)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(LIB): $(LIB_OBJ)
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/parleyd: $(B)/obj/src/server/main.o $(LIB)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^
+
+$(B)/%: $(B)/obj/tools/%.o $(LIB)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^
+
+$(B)/%: $(B)/obj/bench/%.o $(LIB)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^
+
+$(B)/tests/%: $(B)/obj/tests/%.o $(HELPERS) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka
+
+# The page is taken into the object by .incbin, which no compiler reports as a dependency.
+$(B)/obj/src/server/page.o: $(wildcard src/server/web/*)
+
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(HELPERS)) $(SOURCES:%.c=$(B)/obj/%.d) \
+         $(TESTS:$(B)/tests/%=$(B)/obj/tests/%.d)
+
+# ---- using ------------------------------------------------------------------------------
+
+DEMO_PORT ?= 8080
+run: all
+	@echo "Open http://127.0.0.1:$(DEMO_PORT)/ in two tabs and choose two names. Ctrl-C ends it; the conversations stay in ./data."
+	@$(B)/parleyd --demo --listen 127.0.0.1:$(DEMO_PORT) --data data
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+
+clean:
+	rm -rf build
+
+# ---- testing ----------------------------------------------------------------------------
+
+# Everything, four times over: as released, under Address- and UBSan, under TSan, under Valgrind.
+test: test-tools
+	@tests/run all
+
+# One variant's programs and tests, for tests/run.
+test-suite: $(PROGRAMS) $(TESTS)
+
+test-tools:
+	@tests/install-tools
+
+check:
+	@tests/check $(FORMATTED)
+
+help:
+	@echo "make            the programs, in build/release/"
+	@echo "make run        the demo on http://127.0.0.1:$(DEMO_PORT)/ (DEMO_PORT=N for another port)"
+	@echo "make test       all tests, also under the sanitizers and Valgrind; installs cmocka if it may"
+	@echo "make check      format, static analysis, warnings as errors with gcc and clang"
+	@echo "make install    to PREFIX ($(PREFIX)), below DESTDIR"
+	@echo "make clean      removes build/"
+	@echo "VARIANT=V       release debug asan tsan coverage musl; each builds to build/V/"
+	@echo "DEMO=0          leaves the web client out"

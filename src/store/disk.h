@@ -1,0 +1,38 @@
+/*
+ * disk: the few file operations the store needs, as a table, so that tests can hand in a disk that
+ * loses, tears and reorders what was not synced, or fails any call.
+ *
+ * All files live in one folder, which `ctx` stands for; a name is a plain file name in it. A file
+ * is a small non-negative number. Every operation returns 0 or more on success, or -errno.
+ * pread, pwrite and sync may be called from another thread than the rest, for different files or
+ * for the same one.
+ */
+#ifndef STORE_DISK_H
+#define STORE_DISK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct disk {
+    int (*open)(void *ctx, const char *name, int create); /* read and write; create: fails if it is there */
+    void (*close)(void *ctx, int file);
+    int64_t (*size)(void *ctx, int file);
+    /* All n bytes or an error; a pread at the end of the file returns fewer bytes than asked. */
+    int64_t (*pread)(void *ctx, int file, void *p, size_t n, uint64_t at);
+    int (*pwrite)(void *ctx, int file, const void *p, size_t n, uint64_t at);
+    int (*truncate)(void *ctx, int file, uint64_t size);
+    int (*sync)(void *ctx, int file); /* fdatasync */
+    int (*sync_dir)(void *ctx);       /* makes names durable */
+    int (*rename)(void *ctx, const char *from, const char *to);
+    int (*remove)(void *ctx, const char *name);
+    int (*list)(void *ctx, void (*each)(void *arg, const char *name), void *arg);
+    /* Keeps every other process out until the end of this one: -EWOULDBLOCK if one is there. */
+    int (*lock)(void *ctx);
+    void *ctx;
+};
+
+/* A real folder, made (mode 0700) if it is missing. 0 or -errno; closed by disk_close_dir. */
+__attribute__((warn_unused_result)) int disk_open_dir(struct disk *disk, const char *path);
+void disk_close_dir(struct disk *disk);
+
+#endif

@@ -1,0 +1,139 @@
+/*
+ * store: every message ever sent, in an append-only log on disk, and an index of it in memory.
+ *
+ * One thread, the owner, calls everything here. Behind it a commit thread writes and syncs.
+ *
+ *   store_append   puts a message into the batch that gathers; nothing is promised yet
+ *   store_flush    once a turn of the loop: hands the batch to the commit thread if it is free
+ *   store_fd       becomes readable when a batch is through
+ *   store_collect  then calls back for every message of the batch, in the order of their ids:
+ *                  committed (and durable, with STORE_SYNC_ALWAYS), or failed
+ *   store_read_*   what is committed, never more
+ *
+ * Users are named by their ids, 1 to 64 bytes; the caller has checked them. The conversation of two
+ * users is the same from both sides; a user may have one with himself.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/log.h"
+#include "base/slice.h"
+#include "store/disk.h"
+
+#include <stdint.h>
+
+#define STORE_MAX_USER 64           /* bytes of a user id */
+#define STORE_MAX_CONTENT (1 << 20) /* bytes of a content as JSON, quotes included */
+#define STORE_MAX_PAGE 1000         /* messages of one page */
+#define STORE_PAGE_BYTES (4 << 20)  /* a page ends before its messages' JSON passes this */
+
+struct store;
+
+enum store_sync {
+    STORE_SYNC_ALWAYS, /* committed means durable: fdatasync for every batch */
+    STORE_SYNC_TIMED,  /* fdatasync every sync_ms while there is something to sync */
+    STORE_SYNC_NONE,   /* left to the kernel */
+};
+
+struct store_message {
+    uint64_t id;            /* strictly increasing over the whole log, from 1, below 2^53 */
+    int64_t date;           /* ms since the Unix epoch */
+    struct slice from, to;  /* valid as long as the store */
+    struct slice json;      /* {"id":..,"from":"..","to":"..","content":"..","date":..} */
+};
+
+struct store_options {
+    const struct disk *disk; /* stays the caller's; outlives the store */
+    const struct log *log;
+    enum store_sync sync;
+    uint32_t sync_ms;      /* for STORE_SYNC_TIMED */
+    uint64_t segment_size; /* bytes; 0: 128 MiB */
+    bool inline_commit;    /* no thread: store_flush writes and syncs itself (tests) */
+
+    /* Called by store_collect only. json is valid during the call. */
+    void (*committed)(void *ctx, const struct store_message *message);
+    void (*failed)(void *ctx, uint64_t id, int error); /* -errno */
+    void *ctx;
+};
+
+enum store_status {
+    STORE_OK = 0,
+    STORE_END,     /* of a read */
+    STORE_DAMAGED, /* the log is damaged, or not one of ours: exit status 65 */
+    STORE_LOCKED,  /* another process holds the folder: 66 */
+    STORE_SYSTEM,  /* the system refused: 71 */
+    STORE_IO,      /* the disk failed: 74 */
+};
+
+/* Why opening failed: file, offset, what was found, what mends it. */
+struct store_error {
+    char text[512];
+};
+
+__attribute__((warn_unused_result)) enum store_status
+store_open(struct store **out, const struct store_options *options, struct store_error *error);
+
+/* Commits what gathers (calling back for it), syncs, ends the thread. Reads must have ended. */
+void store_close(struct store *s);
+
+/*
+ * Puts a message into the batch. content is a JSON string, quotes included, as clients shall see it;
+ * now is the wall clock: the date of the message is now, or that of the message before it if the
+ * clock went back. Its id and date come back. -ENOSPC, -EIO: the store takes nothing now; -ENOMEM.
+ */
+__attribute__((warn_unused_result)) int store_append(struct store *s, struct slice from,
+                                                     struct slice to, struct slice content,
+                                                     int64_t now, uint64_t *id, int64_t *date);
+
+void store_flush(struct store *s);
+int store_fd(const struct store *s);
+void store_collect(struct store *s);
+
+/* After a failed sync the store takes nothing more until it is opened anew: 0, or the -errno. */
+int store_failure(const struct store *s);
+
+/* The newest id of this user, sent or received; 0: none. */
+uint64_t store_newest(const struct store *s, struct slice user);
+
+/* For the metrics. */
+struct store_stats {
+    uint64_t messages;      /* committed since the log began */
+    uint64_t conversations;
+    uint64_t users;
+    uint64_t bytes;         /* of log on disk */
+    uint64_t segments;
+    uint64_t batches;       /* committed since the start */
+};
+void store_get_stats(const struct store *s, struct store_stats *out);
+
+/*
+ * A read under way: a list of places in the log, read one by one, at the pace of the caller. A
+ * zeroed struct is an ended read; store_read_end may be called at any time, also twice.
+ */
+struct store_read {
+    uint64_t *places; /* the store's; in the order of reading */
+    uint32_t count;
+    uint32_t next;
+    uint64_t bytes; /* page: the messages' JSON, added up; otherwise 0 */
+    bool more;      /* page: older messages exist */
+};
+
+/*
+ * The newest messages of a conversation with an id below `before` (0: the newest of all), at most
+ * `limit` (1 to STORE_MAX_PAGE); read oldest first.
+ */
+__attribute__((warn_unused_result)) enum store_status
+store_read_page(struct store *s, struct store_read *read, struct slice user, struct slice other,
+                uint64_t before, uint32_t limit);
+
+/* The newest message of each conversation of the user, the most recent first. */
+__attribute__((warn_unused_result)) enum store_status
+store_read_snippets(struct store *s, struct store_read *read, struct slice user);
+
+/* The next message; out->json is valid until the next call of the store. STORE_END after the last. */
+__attribute__((warn_unused_result)) enum store_status
+store_read_next(struct store *s, struct store_read *read, struct store_message *out);
+
+void store_read_end(struct store_read *read);
+
+#endif

@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -39,5 +39,18 @@ int random_bytes(void *p, size_t n)
             return -errno;
         }
     }
+    return 0;
+}
+
+int random_u32(struct random_pool *pool, uint32_t *out)
+{
+    if (pool->left < sizeof *out) {
+        int result = random_bytes(pool->bytes, sizeof pool->bytes);
+        if (result)
+            return result;
+        pool->left = sizeof pool->bytes;
+    }
+    pool->left -= (uint32_t)sizeof *out;
+    memcpy(out, pool->bytes + pool->left, sizeof *out);
     return 0;
 }

@@ -1,0 +1,172 @@
+#include "net/address.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* Connections that wait to be accepted; the kernel caps it at net.core.somaxconn. */
+#define ADDRESS_BACKLOG 4096
+
+static const char *address_parse_unix(struct address *out, const char *path)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    size_t n = strlen(path);
+    if (n == 0 || n >= sizeof un.sun_path)
+        return "the path of a unix socket has 1 to 107 bytes";
+    memcpy(un.sun_path, path, n + 1);
+    memcpy(&out->storage, &un, sizeof un);
+    out->n = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + 1);
+    return NULL;
+}
+
+static bool port_is_valid(const char *text)
+{
+    unsigned value = 0;
+    size_t n = strspn(text, "0123456789");
+    if (n == 0 || n > 5 || text[n])
+        return false;
+    for (; *text; text++)
+        value = value * 10 + (unsigned)(*text - '0');
+    return value <= 65535;
+}
+
+const char *address_parse(struct address *out, const char *text)
+{
+    if (strncmp(text, "unix:", 5) == 0)
+        return address_parse_unix(out, text + 5);
+    const char *colon = strrchr(text, ':');
+    if (!colon || !port_is_valid(colon + 1))
+        return "expected HOST:PORT, [V6]:PORT or unix:PATH, with a port from 0 to 65535";
+    size_t n = (size_t)(colon - text);
+    char host[256];
+    bool bracketed = n >= 2 && text[0] == '[' && text[n - 1] == ']';
+    if (bracketed) {
+        text++;
+        n -= 2;
+    }
+    if (n == 0 || n >= sizeof host || (!bracketed && memchr(text, ':', n)))
+        return "expected HOST:PORT; an IPv6 address stands in brackets, [::1]:8080";
+    memcpy(host, text, n);
+    host[n] = 0;
+    struct addrinfo hints = {.ai_family = bracketed ? AF_INET6 : AF_UNSPEC,
+                             .ai_socktype = SOCK_STREAM,
+                             .ai_flags = bracketed ? AI_NUMERICHOST : 0};
+    /* A machine may name itself by ::1 first; whoever says localhost means the usual one. */
+    if (strcmp(host, "localhost") == 0)
+        hints.ai_family = AF_INET;
+    struct addrinfo *found;
+    if (getaddrinfo(host, colon + 1, &hints, &found))
+        return "the host has no address";
+    memcpy(&out->storage, found->ai_addr, found->ai_addrlen);
+    out->n = found->ai_addrlen;
+    freeaddrinfo(found);
+    return NULL;
+}
+
+void address_format(char out[ADDRESS_TEXT], const struct address *a)
+{
+    char host[64] = "?";
+    if (a->storage.ss_family == AF_UNIX) {
+        struct sockaddr_un un = {.sun_family = AF_UNIX};
+        memcpy(&un, &a->storage, a->n);
+        snprintf(out, ADDRESS_TEXT, "unix:%.*s", (int)sizeof un.sun_path, un.sun_path);
+    } else if (a->storage.ss_family == AF_INET6) {
+        struct sockaddr_in6 v6;
+        memcpy(&v6, &a->storage, sizeof v6);
+        inet_ntop(AF_INET6, &v6.sin6_addr, host, sizeof host);
+        snprintf(out, ADDRESS_TEXT, "[%s]:%u", host, ntohs(v6.sin6_port));
+    } else {
+        struct sockaddr_in v4;
+        memcpy(&v4, &a->storage, sizeof v4);
+        inet_ntop(AF_INET, &v4.sin_addr, host, sizeof host);
+        snprintf(out, ADDRESS_TEXT, "%s:%u", host, ntohs(v4.sin_port));
+    }
+}
+
+bool address_is_loopback(const struct address *a)
+{
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    switch (a->storage.ss_family) {
+    case AF_INET:
+        memcpy(&v4, &a->storage, sizeof v4);
+        return ntohl(v4.sin_addr.s_addr) >> 24 == 127;
+    case AF_INET6:
+        memcpy(&v6, &a->storage, sizeof v6);
+        return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
+    default:
+        return a->storage.ss_family == AF_UNIX;
+    }
+}
+
+static int address_socket(const struct address *a)
+{
+    int fd = socket(a->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int on = 1;
+    if (a->storage.ss_family != AF_UNIX)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return fd;
+}
+
+int address_connect(const struct address *a)
+{
+    int fd = address_socket(a);
+    if (fd < 0)
+        return fd;
+    if (connect(fd, (const struct sockaddr *)&a->storage, a->n) < 0 && errno != EINPROGRESS) {
+        int error = errno;
+        close(fd);
+        return -error;
+    }
+    return fd;
+}
+
+/* Removes a socket file whose server is gone. */
+static void address_clear_unix(const struct address *a)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    memcpy(&un, &a->storage, a->n);
+    int fd = address_connect(a);
+    if (fd == -ECONNREFUSED)
+        unlink(un.sun_path);
+    else if (fd >= 0)
+        close(fd);
+}
+
+static int address_bind(int fd, struct address *a)
+{
+    int on = 1;
+    if (a->storage.ss_family == AF_UNIX)
+        address_clear_unix(a);
+    else
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    /* An IPv6 listener is for IPv6 alone, so that 0.0.0.0 and [::] can stand side by side. */
+    if (a->storage.ss_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    if (bind(fd, (const struct sockaddr *)&a->storage, a->n) < 0 || listen(fd, ADDRESS_BACKLOG) < 0)
+        return -errno;
+    socklen_t n = sizeof a->storage;
+    if (a->storage.ss_family != AF_UNIX && getsockname(fd, (struct sockaddr *)&a->storage, &n) == 0)
+        a->n = n;
+    return fd;
+}
+
+int address_listen(struct address *a)
+{
+    int fd = address_socket(a);
+    if (fd < 0)
+        return fd;
+    int result = address_bind(fd, a);
+    if (result < 0)
+        close(fd);
+    return result;
+}

@@ -1,0 +1,79 @@
+#include "net/listener.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* Connections accepted in one turn, so that a rush of new ones does not hold the old ones up. */
+#define LISTENER_BATCH 64
+/* How long it rests when the system has no descriptors or no memory left. */
+#define LISTENER_REST_MS 200
+
+static void listener_rest(struct listener *l)
+{
+    l->rests++;
+    timer_set(l->loop, &l->rest, LISTENER_REST_MS);
+    /* Not being able to stop watching would only mean a busier rest. */
+    if (loop_watch(l->loop, &l->watch, 0)) {
+    }
+}
+
+static void listener_wake(struct timer *t)
+{
+    struct listener *l = container_of(t, struct listener, rest);
+    if (loop_watch(l->loop, &l->watch, EPOLLIN))
+        timer_set(l->loop, &l->rest, LISTENER_REST_MS);
+}
+
+static void listener_ready(struct watch *w, uint32_t events)
+{
+    struct listener *l = container_of(w, struct listener, watch);
+    (void)events;
+    for (int i = 0; i < LISTENER_BATCH && l->watch.fd >= 0; i++) {
+        struct address peer = {.n = sizeof peer.storage};
+        int fd = accept4(l->watch.fd, (struct sockaddr *)&peer.storage, &peer.n,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                listener_rest(l);
+            /* Anything else is "none left", or the end of one that was still waiting. */
+            return;
+        }
+        int on = 1;
+        if (peer.storage.ss_family != AF_UNIX)
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        l->accepted(l, fd, &peer);
+    }
+}
+
+int listener_open(struct listener *l, struct loop *loop, const struct address *address,
+                  void (*accepted)(struct listener *, int, const struct address *), void *ctx)
+{
+    *l = (struct listener){.loop = loop, .address = *address, .accepted = accepted, .ctx = ctx};
+    timer_init(&l->rest, listener_wake);
+    l->watch.ready = listener_ready;
+    l->watch.fd = address_listen(&l->address);
+    if (l->watch.fd < 0)
+        return l->watch.fd;
+    int result = loop_watch(loop, &l->watch, EPOLLIN);
+    if (result)
+        listener_close(l);
+    return result;
+}
+
+void listener_close(struct listener *l)
+{
+    if (l->watch.fd < 0)
+        return;
+    timer_stop(&l->rest);
+    close(loop_unwatch(l->loop, &l->watch));
+    if (l->address.storage.ss_family == AF_UNIX) {
+        struct sockaddr_un un;
+        memcpy(&un, &l->address.storage, l->address.n);
+        unlink(un.sun_path);
+    }
+}

@@ -1,0 +1,80 @@
+/*
+ * loop: one thread's turn of waiting, dispatching, answering.
+ *
+ * A turn (loop_turn) has four phases, always in this order:
+ *   1. wait for descriptors (epoll, level-triggered) or for the next timer
+ *   2. descriptors that are ready, then timers that are due
+ *   3. the hook `settle`: what is done once for all that came in (the store's batch)
+ *   4. the hook `flush`: send what gathered for each connection, let go of the closed ones
+ *
+ * Watches and timers live inside the objects they belong to; the loop allocates nothing for them.
+ * An object must not be freed during phase 2 of a turn in which its watch was live, since the
+ * kernel may already have reported it: streams are let go of in phase 4 only.
+ */
+#ifndef NET_LOOP_H
+#define NET_LOOP_H
+
+#include "base/clock.h"
+#include "base/list.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A timer fires up to one slot late and never early. 512 slots of 128 ms pass in 65 s; a timer
+   further away is looked at once in each round. */
+#define LOOP_SLOT_MS 128
+#define LOOP_SLOTS 512
+
+struct watch {
+    int fd;          /* -1: not watched, events that are still to be dispatched are dropped */
+    uint32_t events; /* EPOLLIN, EPOLLOUT as last told to the kernel */
+    void (*ready)(struct watch *w, uint32_t events);
+};
+
+struct timer {
+    struct list link;
+    int64_t due; /* ms of loop->now */
+    void (*fire)(struct timer *t);
+};
+
+/* What is done once a turn; run may be NULL. */
+struct loop_hook {
+    void (*run)(void *ctx);
+    void *ctx;
+};
+
+struct loop {
+    int epoll;
+    bool busy; /* work is left over: the next turn does not wait */
+    const struct clock *clock;
+    int64_t now;                    /* ms, monotonic: the start of phase 2 */
+    struct loop_hook settle, flush; /* phases 3 and 4 */
+    uint64_t tick;                  /* the slot number that was last looked through */
+    uint64_t used[LOOP_SLOTS / 64]; /* slots that may hold timers */
+    struct list slots[LOOP_SLOTS];
+};
+
+/* 0 or -errno. The clock stays the caller's. */
+__attribute__((warn_unused_result)) int loop_init(struct loop *loop, const struct clock *clock);
+void loop_fini(struct loop *loop);
+
+/*
+ * One turn; waits at most max_ms (-1: without limit). Returns how many descriptors were ready, or
+ * -errno if waiting failed. loop->epoll is itself pollable, for a loop inside another one.
+ */
+__attribute__((warn_unused_result)) int loop_turn(struct loop *loop, int max_ms);
+
+/* Watches w->fd for these events, or changes what it is watched for; 0 or -errno. */
+__attribute__((warn_unused_result)) int loop_watch(struct loop *loop, struct watch *w,
+                                                   uint32_t events);
+
+/* Stops watching, and sets w->fd to -1. The descriptor stays open: the former w->fd is returned. */
+int loop_unwatch(struct loop *loop, struct watch *w);
+
+void timer_init(struct timer *t, void (*fire)(struct timer *t));
+
+/* Sets or moves the timer: it fires once, `after` ms (>= 0) from loop->now. */
+void timer_set(struct loop *loop, struct timer *t, int64_t after);
+void timer_stop(struct timer *t);
+
+#endif

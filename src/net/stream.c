@@ -1,0 +1,434 @@
+#include "net/stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* A chunk of the queue with its head: a page, so that malloc and the kernel are content. */
+#define CHUNK_SIZE 4096
+/* Free chunks kept: what some hundred connections need in one turn. */
+#define CHUNK_SPARE 64
+/* Chunks sent in one call; what is more waits for the next turn. */
+#define CHUNK_SEND 32
+/* How long a finished stream waits for its peer's end. */
+#define FINISH_MS 2000
+
+struct chunk {
+    struct chunk *next;
+    uint32_t start, end; /* the bytes that wait */
+    uint32_t cap;
+    uint8_t bytes[];
+};
+
+#define CHUNK_CAP (CHUNK_SIZE - sizeof(struct chunk))
+
+static void stream_ready(struct watch *w, uint32_t events);
+static void stream_fire(struct timer *t);
+static void stream_set_flush(void *ctx);
+static void stream_feed_held(struct stream *s);
+
+int stream_set_init(struct stream_set *set, struct loop *loop)
+{
+    *set = (struct stream_set){.loop = loop};
+    list_init(&set->closed);
+    set->in = malloc(2 * STREAM_READ);
+    if (!set->in)
+        return -ENOMEM;
+    loop->flush = (struct loop_hook){stream_set_flush, set};
+    return 0;
+}
+
+void stream_set_fini(struct stream_set *set)
+{
+    while (set->spare) {
+        struct chunk *next = set->spare->next;
+        free(set->spare);
+        set->spare = next;
+    }
+    free(set->dirty);
+    free(set->in);
+}
+
+/* ---- chunks ------------------------------------------------------------------------------ */
+
+static struct chunk *chunk_new(struct stream_set *set, size_t room)
+{
+    struct chunk *c = set->spare;
+    if (c && room <= CHUNK_CAP) {
+        set->spare = c->next;
+        set->spare_n--;
+    } else {
+        size_t cap = room > CHUNK_CAP ? room : CHUNK_CAP;
+        c = malloc(sizeof *c + cap);
+        if (!c)
+            return NULL;
+        c->cap = (uint32_t)cap;
+    }
+    c->next = c;
+    c->start = c->end = 0;
+    return c;
+}
+
+static void chunk_free(struct stream_set *set, struct chunk *c)
+{
+    if (!c)
+        return;
+    if (c->cap == CHUNK_CAP && set->spare_n < CHUNK_SPARE) {
+        c->next = set->spare;
+        set->spare = c;
+        set->spare_n++;
+    } else {
+        free(c);
+    }
+}
+
+/* ---- the life of a stream ---------------------------------------------------------------- */
+
+int stream_open(struct stream *s, const struct stream_kind *kind, int fd, bool connecting)
+{
+    uint32_t now = (uint32_t)kind->set->loop->now;
+    *s = (struct stream){.watch = {.fd = fd, .ready = stream_ready},
+                         .kind = kind,
+                         .heard = now,
+                         .moved = now,
+                         .flags = connecting ? STREAM_CONNECTING : 0};
+    timer_init(&s->timer, stream_fire);
+    int result = loop_watch(kind->set->loop, &s->watch, connecting ? EPOLLOUT : EPOLLIN);
+    if (result) {
+        close(fd);
+        return result;
+    }
+    kind->set->open++;
+    return 0;
+}
+
+void stream_close(struct stream *s)
+{
+    if (s->flags & STREAM_CLOSED)
+        return;
+    struct stream_set *set = s->kind->set;
+    s->flags |= STREAM_CLOSED;
+    close(loop_unwatch(set->loop, &s->watch));
+    timer_stop(&s->timer);
+    list_append(&set->closed, &s->timer.link);
+    set->loop->busy = true;
+}
+
+static void stream_drop_queue(struct stream *s)
+{
+    while (s->out) {
+        struct chunk *first = s->out->next;
+        s->out->next = first->next;
+        if (first == s->out)
+            s->out = NULL;
+        chunk_free(s->kind->set, first);
+    }
+    s->queued = 0;
+}
+
+static void stream_let_go(struct stream *s)
+{
+    list_remove(&s->timer.link);
+    stream_drop_queue(s);
+    chunk_free(s->kind->set, s->rest);
+    s->rest = NULL;
+    s->kind->set->open--;
+    s->kind->on_closed(s);
+}
+
+void stream_set_timer(struct stream *s, int64_t after_ms)
+{
+    if (!stream_ending(s))
+        timer_set(s->kind->set->loop, &s->timer, after_ms);
+}
+
+static void stream_fire(struct timer *t)
+{
+    struct stream *s = container_of(t, struct stream, timer);
+    if (s->flags & (STREAM_FINISHING | STREAM_FINISHED))
+        stream_close(s);
+    else
+        s->kind->on_timer(s);
+}
+
+/* The events this stream waits for follow from its flags and its queue. */
+static void stream_rewatch(struct stream *s)
+{
+    if (s->flags & (STREAM_CLOSED | STREAM_CONNECTING))
+        return;
+    uint32_t events = s->flags & STREAM_BLOCKED ? EPOLLOUT : 0;
+    if (stream_readable(s) || s->flags & (STREAM_FINISHING | STREAM_FINISHED))
+        events |= EPOLLIN;
+    if (events != s->watch.events && loop_watch(s->kind->set->loop, &s->watch, events))
+        stream_close(s);
+}
+
+static void stream_mark(struct stream *s)
+{
+    struct stream_set *set = s->kind->set;
+    if (s->flags & (STREAM_DIRTY | STREAM_CLOSED))
+        return;
+    if (set->dirty_n == set->dirty_cap) {
+        size_t cap = set->dirty_cap ? 2 * set->dirty_cap : 64;
+        struct stream **grown = realloc(set->dirty, cap * sizeof(struct stream *));
+        if (!grown) {
+            stream_close(s);
+            return;
+        }
+        set->dirty = grown;
+        set->dirty_cap = cap;
+    }
+    set->dirty[set->dirty_n++] = s;
+    s->flags |= STREAM_DIRTY;
+    set->loop->busy = true;
+}
+
+void stream_finish(struct stream *s)
+{
+    if (stream_ending(s))
+        return;
+    s->flags |= STREAM_FINISHING;
+    timer_set(s->kind->set->loop, &s->timer, FINISH_MS);
+    stream_mark(s);
+}
+
+/* ---- output ------------------------------------------------------------------------------ */
+
+void stream_write(struct stream *s, struct slice bytes)
+{
+    if (stream_ending(s) || bytes.n == 0)
+        return;
+    if (!s->out)
+        s->moved = (uint32_t)s->kind->set->loop->now;
+    s->queued += (uint32_t)bytes.n;
+    while (bytes.n) {
+        struct chunk *last = s->out;
+        if (!last || last->end == last->cap) {
+            struct chunk *fresh = chunk_new(s->kind->set, bytes.n);
+            if (!fresh) {
+                stream_close(s);
+                return;
+            }
+            if (last) {
+                fresh->next = last->next;
+                last->next = fresh;
+            }
+            last = s->out = fresh;
+        }
+        size_t n = last->cap - last->end;
+        if (n > bytes.n)
+            n = bytes.n;
+        memcpy(last->bytes + last->end, bytes.p, n);
+        last->end += (uint32_t)n;
+        bytes = slice_skip(bytes, n);
+    }
+    stream_mark(s);
+}
+
+/* Takes n sent bytes off the queue. */
+static void stream_sent(struct stream *s, size_t n)
+{
+    s->queued -= (uint32_t)n;
+    while (s->out) {
+        struct chunk *first = s->out->next;
+        uint32_t waiting = first->end - first->start;
+        if (n < waiting) {
+            first->start += (uint32_t)n;
+            return;
+        }
+        n -= waiting;
+        s->out->next = first->next;
+        if (first == s->out)
+            s->out = NULL;
+        chunk_free(s->kind->set, first);
+    }
+}
+
+/* One system call. Whether the kernel took all that was offered. */
+static bool stream_send(struct stream *s)
+{
+    struct iovec parts[CHUNK_SEND];
+    size_t n = 0, offered = 0;
+    for (struct chunk *c = s->out->next;; c = c->next) {
+        parts[n++] = (struct iovec){c->bytes + c->start, c->end - c->start};
+        offered += c->end - c->start;
+        if (c == s->out || n == CHUNK_SEND)
+            break;
+    }
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = n};
+    ssize_t sent = n == 1 ? send(s->watch.fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL)
+                          : sendmsg(s->watch.fd, &message, MSG_NOSIGNAL);
+    struct stream_set *set = s->kind->set;
+    set->writes++;
+    if (sent < 0) {
+        if (errno != EAGAIN && errno != EINTR)
+            stream_close(s);
+        return false;
+    }
+    set->bytes_out += (uint64_t)sent;
+    s->moved = (uint32_t)set->loop->now;
+    stream_sent(s, (size_t)sent);
+    return (size_t)sent == offered;
+}
+
+/* At the end of a turn: sends what is queued, then asks for more or shuts our end. */
+static void stream_flush(struct stream *s)
+{
+    if (s->flags & STREAM_CONNECTING)
+        return;
+    if (s->out && !(s->flags & STREAM_BLOCKED) && !stream_send(s))
+        s->flags |= STREAM_BLOCKED;
+    if (s->out && !(s->flags & STREAM_BLOCKED))
+        stream_mark(s); /* more chunks than one call takes: the next turn */
+    if (s->flags & STREAM_WANTS && s->queued < STREAM_LOW && !stream_ending(s)) {
+        s->flags &= (uint16_t)~STREAM_WANTS;
+        s->kind->on_drained(s);
+    }
+    if (s->flags & STREAM_HELD && stream_readable(s))
+        stream_feed_held(s);
+    if (s->flags & STREAM_FINISHING && !s->out && !(s->flags & STREAM_CLOSED)) {
+        s->flags = (uint16_t)((s->flags & ~STREAM_FINISHING) | STREAM_FINISHED);
+        if (shutdown(s->watch.fd, SHUT_WR) < 0)
+            stream_close(s);
+    }
+    stream_rewatch(s);
+}
+
+void stream_want_drained(struct stream *s)
+{
+    s->flags |= STREAM_WANTS;
+    stream_mark(s);
+}
+
+static void stream_set_flush(void *ctx)
+{
+    struct stream_set *set = ctx;
+    /* A stream that is marked on the way has its turn in the next round. */
+    size_t n = set->dirty_n;
+    for (size_t i = 0; i < n; i++) {
+        struct stream *s = set->dirty[i];
+        s->flags &= (uint16_t)~STREAM_DIRTY;
+        if (!(s->flags & STREAM_CLOSED))
+            stream_flush(s);
+    }
+    set->dirty_n -= n;
+    if (set->dirty_n)
+        memmove(set->dirty, set->dirty + n, set->dirty_n * sizeof *set->dirty);
+    LIST_EACH(link, &set->closed)
+    {
+        struct timer *t = container_of(link, struct timer, link);
+        struct stream *s = container_of(t, struct stream, timer);
+        if (!(s->flags & STREAM_DIRTY))
+            stream_let_go(s);
+    }
+    if (!list_empty(&set->closed))
+        set->loop->busy = true;
+}
+
+/* ---- input ------------------------------------------------------------------------------- */
+
+bool stream_readable(const struct stream *s)
+{
+    return !stream_ending(s) && !(s->flags & STREAM_PAUSED) && s->queued <= STREAM_HIGH;
+}
+
+/* Hands up n bytes of the receive buffer, and sets aside what is not used. */
+static void stream_feed(struct stream *s, size_t n)
+{
+    struct stream_set *set = s->kind->set;
+    size_t used = s->kind->on_input(s, set->in, n);
+    if (used == n || stream_ending(s))
+        return;
+    struct chunk *rest = chunk_new(set, n - used);
+    if (!rest) {
+        stream_close(s);
+        return;
+    }
+    rest->end = (uint32_t)(n - used);
+    memcpy(rest->bytes, set->in + used, n - used);
+    s->rest = rest;
+    if (!stream_readable(s))
+        s->flags |= STREAM_HELD;
+}
+
+/* Puts what was set aside at the head of the receive buffer: how many bytes. */
+static size_t stream_take_rest(struct stream *s)
+{
+    struct chunk *rest = s->rest;
+    if (!rest)
+        return 0;
+    size_t n = rest->end;
+    memcpy(s->kind->set->in, rest->bytes, n);
+    s->rest = NULL;
+    chunk_free(s->kind->set, rest);
+    return n;
+}
+
+static void stream_feed_held(struct stream *s)
+{
+    s->flags &= (uint16_t)~STREAM_HELD;
+    stream_feed(s, stream_take_rest(s));
+}
+
+static void stream_read(struct stream *s)
+{
+    struct stream_set *set = s->kind->set;
+    size_t kept = stream_take_rest(s);
+    ssize_t got = recv(s->watch.fd, set->in + kept, STREAM_READ, 0);
+    set->reads++;
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        got = 0;
+    else if (got <= 0) {
+        stream_close(s);
+        return;
+    }
+    set->bytes_in += (uint64_t)got;
+    s->heard = (uint32_t)set->loop->now;
+    if (!stream_ending(s) && kept + (size_t)got > 0)
+        stream_feed(s, kept + (size_t)got);
+}
+
+void stream_pause(struct stream *s)
+{
+    s->flags |= STREAM_PAUSED;
+    stream_mark(s);
+}
+
+/* What was set aside is handed up by the flush of the next round, never from inside the caller. */
+void stream_resume(struct stream *s)
+{
+    s->flags &= (uint16_t)~STREAM_PAUSED;
+    stream_mark(s);
+}
+
+static void stream_connected(struct stream *s)
+{
+    int error = 0;
+    socklen_t n = sizeof error;
+    if (getsockopt(s->watch.fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0 || error) {
+        stream_close(s);
+        return;
+    }
+    s->flags &= (uint16_t)~STREAM_CONNECTING;
+    stream_mark(s);
+}
+
+static void stream_ready(struct watch *w, uint32_t events)
+{
+    struct stream *s = container_of(w, struct stream, watch);
+    if (s->flags & STREAM_CONNECTING) {
+        stream_connected(s);
+        return;
+    }
+    if (events & EPOLLOUT) {
+        s->flags &= (uint16_t)~STREAM_BLOCKED;
+        stream_mark(s);
+    }
+    if (events & EPOLLIN && (stream_readable(s) || s->flags & (STREAM_FINISHING | STREAM_FINISHED)))
+        stream_read(s);
+    else if (events & (EPOLLERR | EPOLLHUP))
+        stream_close(s);
+}

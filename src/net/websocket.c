@@ -1,0 +1,421 @@
+#include "net/websocket.h"
+
+#include "base/endian.h"
+#include "codec/base64.h"
+#include "codec/sha1.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* RFC 6455, 1.3. */
+#define HANDSHAKE_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+#define HANDSHAKE_KEY 24    /* bytes of Sec-WebSocket-Key: 16 in base64 */
+#define HANDSHAKE_ACCEPT 28 /* bytes of Sec-WebSocket-Accept: 20 in base64 */
+
+static void respond(struct websocket *ws, unsigned status, const char *text)
+{
+    websocket_respond(ws, status, "text/plain; charset=utf-8", "", slice_str(text), false);
+}
+
+/* ---- sending ----------------------------------------------------------------------------- */
+
+void websocket_send_head(struct websocket *ws, enum frame_opcode opcode, uint64_t size)
+{
+    uint8_t head[FRAME_MAX_HEAD];
+    stream_write(&ws->stream, slice_of(head, frame_write_head(head, opcode, size)));
+}
+
+/* Clients mask what they send with a key nobody can foresee: RFC 6455, 10.3. */
+static void send_masked(struct websocket *ws, enum frame_opcode opcode, struct slice message)
+{
+    uint32_t random;
+    uint8_t key[4], head[FRAME_MAX_HEAD], piece[1024];
+    if (random_u32(&ws->stream.kind->set->random, &random)) {
+        stream_close(&ws->stream);
+        return;
+    }
+    memcpy(key, &random, sizeof key);
+    stream_write(&ws->stream,
+                 slice_of(head, frame_write_masked_head(head, opcode, message.n, key)));
+    /* The pieces' size is a multiple of the key's, so each begins with the key's first byte. */
+    while (message.n) {
+        size_t n = message.n < sizeof piece ? message.n : sizeof piece;
+        memcpy(piece, message.p, n);
+        frame_mask(piece, n, key);
+        stream_write(&ws->stream, slice_of(piece, n));
+        message = slice_skip(message, n);
+    }
+}
+
+static void send_frame(struct websocket *ws, enum frame_opcode opcode, struct slice message)
+{
+    if (!websocket_kind(ws)->server) {
+        send_masked(ws, opcode, message);
+        return;
+    }
+    websocket_send_head(ws, opcode, message.n);
+    stream_write(&ws->stream, message);
+}
+
+void websocket_send(struct websocket *ws, enum frame_opcode opcode, struct slice message)
+{
+    if (ws->state == WEBSOCKET_OPEN)
+        send_frame(ws, opcode, message);
+}
+
+static void send_close(struct websocket *ws, uint16_t code, const char *reason)
+{
+    uint8_t payload[FRAME_MAX_CONTROL];
+    size_t n = 0;
+    if (code != CLOSE_NO_CODE) {
+        be16_store(payload, code);
+        n = strlen(reason);
+        if (n > sizeof payload - 2)
+            n = sizeof payload - 2;
+        memcpy(payload + 2, reason, n);
+        n += 2;
+    }
+    send_frame(ws, FRAME_CLOSE, slice_of(payload, n));
+}
+
+void websocket_close(struct websocket *ws, uint16_t code, const char *reason)
+{
+    if (ws->state == WEBSOCKET_HANDSHAKE) {
+        stream_close(&ws->stream);
+    } else if (ws->state == WEBSOCKET_OPEN) {
+        send_close(ws, code, reason);
+        ws->state = WEBSOCKET_CLOSING;
+        ws->code = code;
+        /* Whoever was paused for an answer is read again, for the peer's close. */
+        stream_resume(&ws->stream);
+        stream_set_timer(&ws->stream, WEBSOCKET_CLOSE_MS);
+    }
+}
+
+/* ---- the handshake ----------------------------------------------------------------------- */
+
+static void handshake_accept(char out[HANDSHAKE_ACCEPT], const char key[HANDSHAKE_KEY])
+{
+    uint8_t text[HANDSHAKE_KEY + sizeof HANDSHAKE_GUID - 1], digest[SHA1_SIZE];
+    memcpy(text, key, HANDSHAKE_KEY);
+    memcpy(text + HANDSHAKE_KEY, HANDSHAKE_GUID, sizeof HANDSHAKE_GUID - 1);
+    sha1(slice_of(text, sizeof text), digest);
+    char encoded[BASE64_SIZE(SHA1_SIZE)];
+    base64_encode(encoded, slice_of(digest, sizeof digest));
+    memcpy(out, encoded, HANDSHAKE_ACCEPT);
+}
+
+void websocket_respond(struct websocket *ws, unsigned status, const char *type, const char *fields,
+                       struct slice body, bool head_only)
+{
+    struct buf head = {0};
+    buf_printf(&head, "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n", status,
+               http_reason(status), type, body.n);
+    buf_append(&head, fields, strlen(fields));
+    buf_append_lit(&head, "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n");
+    if (head.failed) {
+        stream_close(&ws->stream);
+    } else {
+        stream_write(&ws->stream, buf_slice(&head));
+        if (!head_only)
+            stream_write(&ws->stream, body);
+        stream_finish(&ws->stream);
+    }
+    buf_free(&head);
+    ws->state = WEBSOCKET_ENDED;
+}
+
+/* NULL, or what is wrong with the upgrade: RFC 6455, 4.2.1. */
+static const char *check_upgrade(const struct http_head *request, struct slice *key)
+{
+    size_t keys, versions;
+    const struct http_field *field = http_find(request, "sec-websocket-key", &keys);
+    const struct http_field *version = http_find(request, "sec-websocket-version", &versions);
+    if (!slice_eq(request->method, SLICE("GET")))
+        return "A WebSocket begins with GET.\n";
+    if (!http_has_token(request, "upgrade", "websocket"))
+        return "This path speaks WebSocket: Upgrade: websocket is missing.\n";
+    if (!http_has_token(request, "connection", "upgrade"))
+        return "This path speaks WebSocket: Connection: Upgrade is missing.\n";
+    if (versions != 1)
+        return "Expected one Sec-WebSocket-Version: 13.\n";
+    if (!slice_eq(version->value, SLICE("13")))
+        return "";
+    uint8_t nonce[BASE64_DECODED_MAX(HANDSHAKE_KEY)];
+    if (keys != 1 || field->value.n != HANDSHAKE_KEY || base64_decode(nonce, field->value) != 16)
+        return "Expected one Sec-WebSocket-Key of 16 bytes in base64.\n";
+    *key = field->value;
+    return NULL;
+}
+
+static void handshake_opened(struct websocket *ws)
+{
+    ws->state = WEBSOCKET_OPEN;
+    if (websocket_kind(ws)->on_open)
+        websocket_kind(ws)->on_open(ws);
+}
+
+bool websocket_upgrade(struct websocket *ws, const struct http_head *request)
+{
+    struct slice key;
+    const char *why = check_upgrade(request, &key);
+    if (why && !*why) {
+        websocket_respond(ws, 426, "text/plain; charset=utf-8",
+                          "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+                          SLICE("This server speaks version 13 of the WebSocket protocol.\n"),
+                          false);
+        return false;
+    }
+    if (why) {
+        respond(ws, 400, why);
+        return false;
+    }
+    char accept[HANDSHAKE_ACCEPT];
+    handshake_accept(accept, (const char *)key.p);
+    stream_write(&ws->stream, SLICE("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                                    "Connection: Upgrade\r\nSec-WebSocket-Accept: "));
+    stream_write(&ws->stream, slice_of(accept, sizeof accept));
+    stream_write(&ws->stream, SLICE("\r\n\r\n"));
+    handshake_opened(ws);
+    return true;
+}
+
+/* How many bytes the head took; 0: more is needed, or it was refused. */
+static size_t read_request(struct websocket *ws, struct slice in)
+{
+    struct http_head request;
+    const char *why = NULL;
+    char text[160];
+    switch (http_parse_request(in, &request, &why)) {
+    case HTTP_OK:
+        if (request.chunked || request.body)
+            respond(ws, 413, "A request with a body is not taken here.\n");
+        else
+            websocket_kind(ws)->on_request(ws, &request);
+        return request.size;
+    case HTTP_MORE:
+        return 0;
+    case HTTP_MALFORMED:
+        snprintf(text, sizeof text, "Malformed request: %s.\n", why);
+        respond(ws, 400, text);
+        return 0;
+    case HTTP_TOO_LARGE:
+        respond(ws, 431, "A request head has at most 8 KiB and 64 header lines.\n");
+        return 0;
+    case HTTP_VERSION:
+        respond(ws, 505, "This server speaks HTTP/1.1.\n");
+        return 0;
+    }
+    return 0;
+}
+
+static void send_request(struct websocket *ws, const char *host, const char *path)
+{
+    uint8_t nonce[16];
+    char key[BASE64_SIZE(sizeof nonce)];
+    ws->message = calloc(1, sizeof *ws->message);
+    if (!ws->message || random_bytes(nonce, sizeof nonce)) {
+        stream_close(&ws->stream);
+        return;
+    }
+    base64_encode(key, slice_of(nonce, sizeof nonce));
+    /* Kept until the response comes. */
+    buf_append(ws->message, key, HANDSHAKE_KEY);
+    struct slice parts[] = {SLICE("GET "),
+                            slice_str(path),
+                            SLICE(" HTTP/1.1\r\nHost: "),
+                            slice_str(host),
+                            SLICE("\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                                  "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "),
+                            slice_of(key, HANDSHAKE_KEY),
+                            SLICE("\r\n\r\n")};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        stream_write(&ws->stream, parts[i]);
+}
+
+static void message_free(struct websocket *ws)
+{
+    if (ws->message)
+        buf_free(ws->message);
+    free(ws->message);
+    ws->message = NULL;
+}
+
+/* RFC 6455, 4.1: what a client must see before it believes the upgrade. */
+static size_t read_response(struct websocket *ws, struct slice in)
+{
+    struct http_head response;
+    const char *why = NULL;
+    enum http_result result = http_parse_response(in, &response, &why);
+    if (result == HTTP_MORE)
+        return 0;
+    char accept[HANDSHAKE_ACCEPT];
+    handshake_accept(accept, (const char *)ws->message->p);
+    message_free(ws);
+    size_t count;
+    const struct http_field *field;
+    if (result != HTTP_OK || response.status != 101 ||
+        !http_has_token(&response, "upgrade", "websocket") ||
+        !http_has_token(&response, "connection", "upgrade") ||
+        !(field = http_find(&response, "sec-websocket-accept", &count)) || count != 1 ||
+        !slice_eq(field->value, slice_of(accept, sizeof accept)) ||
+        http_find(&response, "sec-websocket-extensions", NULL)) {
+        stream_close(&ws->stream);
+        return 0;
+    }
+    handshake_opened(ws);
+    return response.size;
+}
+
+/* ---- receiving --------------------------------------------------------------------------- */
+
+static void fail(struct websocket *ws, uint16_t code, const char *why)
+{
+    if (ws->state == WEBSOCKET_OPEN)
+        send_close(ws, code, why);
+    ws->code = code;
+    ws->state = WEBSOCKET_ENDED;
+    stream_finish(&ws->stream);
+}
+
+static void receive_control(struct websocket *ws, const struct frame *f)
+{
+    if (f->opcode == FRAME_PING) {
+        websocket_send(ws, FRAME_PONG, f->payload);
+    } else if (f->opcode == FRAME_CLOSE) {
+        if (ws->state == WEBSOCKET_OPEN) {
+            send_close(ws, f->code, "");
+            ws->code = f->code;
+        }
+        ws->state = WEBSOCKET_ENDED;
+        stream_finish(&ws->stream);
+    }
+}
+
+/* A piece of a message: handed up as it lies when it is the whole, gathered otherwise. */
+static void receive_data(struct websocket *ws, const struct frame *f)
+{
+    if (ws->state != WEBSOCKET_OPEN)
+        return;
+    if (f->opcode == FRAME_BINARY && websocket_kind(ws)->text_only) {
+        fail(ws, CLOSE_UNSUPPORTED, "only text messages are understood here");
+        return;
+    }
+    if (f->last && !ws->message) {
+        websocket_kind(ws)->on_message(ws, f->opcode, f->payload);
+        return;
+    }
+    if (!ws->message)
+        ws->message = calloc(1, sizeof *ws->message);
+    if (ws->message)
+        buf_append_slice(ws->message, f->payload);
+    if (!ws->message || ws->message->failed) {
+        fail(ws, CLOSE_SERVER_ERROR, "out of memory");
+        return;
+    }
+    if (f->last) {
+        websocket_kind(ws)->on_message(ws, f->opcode, buf_slice(ws->message));
+        message_free(ws);
+    }
+}
+
+static size_t read_frames(struct websocket *ws, uint8_t *p, size_t n)
+{
+    const struct websocket_kind *kind = websocket_kind(ws);
+    size_t done = 0;
+    while (ws->state == WEBSOCKET_CLOSING ? !stream_ending(&ws->stream)
+                                          : stream_readable(&ws->stream)) {
+        struct frame f;
+        size_t used;
+        enum frame_event event =
+            frame_read(&ws->reader, kind->server, kind->max_message, p + done, n - done, &used, &f);
+        done += used;
+        if (event == FRAME_MORE)
+            break;
+        if (event == FRAME_ERROR)
+            fail(ws, f.code, f.why);
+        else if (event == FRAME_CONTROL)
+            receive_control(ws, &f);
+        else
+            receive_data(ws, &f);
+    }
+    return done;
+}
+
+/* ---- between stream and owner ------------------------------------------------------------ */
+
+static size_t on_input(struct stream *s, uint8_t *p, size_t n)
+{
+    struct websocket *ws = websocket_of(s);
+    size_t used = 0;
+    if (ws->state == WEBSOCKET_HANDSHAKE) {
+        used = websocket_kind(ws)->server ? read_request(ws, slice_of(p, n))
+                                          : read_response(ws, slice_of(p, n));
+        if (ws->state == WEBSOCKET_HANDSHAKE)
+            return 0;
+    }
+    if (ws->state == WEBSOCKET_ENDED)
+        return n;
+    return used + read_frames(ws, p + used, n - used);
+}
+
+static void on_drained(struct stream *s)
+{
+    struct websocket *ws = websocket_of(s);
+    if (ws->state == WEBSOCKET_OPEN)
+        websocket_kind(ws)->on_drained(ws);
+}
+
+static void on_timer(struct stream *s)
+{
+    struct websocket *ws = websocket_of(s);
+    if (ws->state == WEBSOCKET_CLOSING)
+        stream_close(s);
+    else
+        websocket_kind(ws)->on_timer(ws);
+}
+
+static void on_closed(struct stream *s)
+{
+    struct websocket *ws = websocket_of(s);
+    message_free(ws);
+    ws->state = WEBSOCKET_ENDED;
+    websocket_kind(ws)->on_closed(ws);
+}
+
+void websocket_kind_init(struct websocket_kind *kind, struct stream_set *set, void *ctx)
+{
+    kind->stream = (struct stream_kind){.set = set,
+                                        .ctx = ctx,
+                                        .on_input = on_input,
+                                        .on_drained = on_drained,
+                                        .on_timer = on_timer,
+                                        .on_closed = on_closed};
+}
+
+static void websocket_init(struct websocket *ws)
+{
+    ws->reader = (struct frame_reader){0};
+    ws->message = NULL;
+    ws->code = CLOSE_ABNORMAL;
+    ws->state = WEBSOCKET_HANDSHAKE;
+}
+
+int websocket_accept(struct websocket *ws, const struct websocket_kind *kind, int fd)
+{
+    websocket_init(ws);
+    return stream_open(&ws->stream, &kind->stream, fd, false);
+}
+
+int websocket_connect(struct websocket *ws, const struct websocket_kind *kind,
+                      const struct address *address, const char *host, const char *path)
+{
+    websocket_init(ws);
+    int fd = address_connect(address);
+    if (fd < 0)
+        return fd;
+    int result = stream_open(&ws->stream, &kind->stream, fd, true);
+    if (result == 0)
+        send_request(ws, host, path);
+    return result;
+}

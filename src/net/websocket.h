@@ -1,0 +1,98 @@
+/*
+ * websocket: messages over a stream, for both roles.
+ *
+ * A server's connection begins with one HTTP request, which is handed to on_request: that answers
+ * it with websocket_respond, or makes it a WebSocket with websocket_upgrade. A client's begins by
+ * websocket_connect and its upgrade, after which on_open is called. From there on messages come whole;
+ * pings are answered, the closing handshake is done and the connection is ended here.
+ */
+#ifndef NET_WEBSOCKET_H
+#define NET_WEBSOCKET_H
+
+#include "base/buf.h"
+#include "net/address.h"
+#include "net/frame.h"
+#include "net/http.h"
+#include "net/stream.h"
+
+/* How long the peer may take to answer our close. */
+#define WEBSOCKET_CLOSE_MS 2000
+
+struct websocket;
+
+/* What the connections of one sort have in common; it outlives them. */
+struct websocket_kind {
+    struct stream_kind stream; /* filled in by websocket_kind_init, but for set and ctx */
+    bool server;
+    bool text_only;       /* a binary message is closed with 1003 */
+    uint64_t max_message; /* bytes */
+    /* Servers: a request head has come whole. It must be answered before the return. */
+    void (*on_request)(struct websocket *ws, const struct http_head *request);
+    void (*on_open)(struct websocket *ws); /* the handshake is done; may be NULL for servers */
+    void (*on_message)(struct websocket *ws, enum frame_opcode opcode, struct slice message);
+    void (*on_drained)(struct websocket *ws); /* asked for by stream_want_drained */
+    void (*on_timer)(struct websocket *ws);   /* set by stream_set_timer, while it is open */
+    void (*on_closed)(struct websocket *ws);  /* may free it */
+};
+
+enum websocket_state {
+    WEBSOCKET_HANDSHAKE, /* the request (server) or the response (client) is awaited */
+    WEBSOCKET_OPEN,
+    WEBSOCKET_CLOSING, /* our close is sent, the peer's is awaited */
+    WEBSOCKET_ENDED,
+};
+
+struct websocket {
+    struct stream stream;
+    struct frame_reader reader;
+    struct buf *message; /* what has come of a message that is in pieces; NULL: none is */
+    uint16_t code;       /* what the connection was closed with: a close_code */
+    uint8_t state;       /* enum websocket_state */
+};
+
+/* Fills in what lies between the two layers. */
+void websocket_kind_init(struct websocket_kind *kind, struct stream_set *set, void *ctx);
+
+/* Takes over an accepted socket; -errno: it is closed, and on_closed is not called. */
+__attribute__((warn_unused_result)) int websocket_accept(struct websocket *ws,
+                                                         const struct websocket_kind *kind, int fd);
+
+/* Connects and asks for an upgrade of that path; `host` is for the Host header. 0 or -errno. */
+__attribute__((warn_unused_result)) int websocket_connect(struct websocket *ws,
+                                                          const struct websocket_kind *kind,
+                                                          const struct address *address,
+                                                          const char *host, const char *path);
+
+/*
+ * Answers an upgrade request with 101, or with what is wrong with it: whether it is open now. No
+ * extension and no subprotocol is negotiated.
+ */
+bool websocket_upgrade(struct websocket *ws, const struct http_head *request);
+
+/*
+ * Answers a request otherwise, and ends the connection. `fields` are more header lines, each ended
+ * by CRLF; a HEAD request gets the head alone.
+ */
+void websocket_respond(struct websocket *ws, unsigned status, const char *type, const char *fields,
+                       struct slice body, bool head_only);
+
+/* Queues a message. */
+void websocket_send(struct websocket *ws, enum frame_opcode opcode, struct slice message);
+
+/* Servers: queues the head of a message of that size; its bytes follow by stream_write. */
+void websocket_send_head(struct websocket *ws, enum frame_opcode opcode, uint64_t size);
+
+/* Sends a close, unless one was sent. The reason is cut at 123 bytes. */
+void websocket_close(struct websocket *ws, uint16_t code, const char *reason);
+
+static inline const struct websocket_kind *websocket_kind(const struct websocket *ws)
+{
+    return (const struct websocket_kind *)(const void *)ws->stream.kind;
+}
+
+static inline struct websocket *websocket_of(struct stream *s)
+{
+    return (struct websocket *)(void *)s;
+}
+
+#endif

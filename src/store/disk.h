@@ -4,8 +4,8 @@
  *
  * All files live in one folder, which `ctx` stands for; a name is a plain file name in it. A file
  * is a small non-negative number. Every operation returns 0 or more on success, or -errno.
- * pread, pwrite and sync may be called from another thread than the rest, for different files or
- * for the same one.
+ * Once the store is open, the commit thread calls open, close, pwrite, truncate, sync, sync_dir and
+ * remove while its owner calls pread, also for the same file.
  */
 #ifndef STORE_DISK_H
 #define STORE_DISK_H
@@ -14,7 +14,8 @@
 #include <stdint.h>
 
 struct disk {
-    int (*open)(void *ctx, const char *name, int create); /* read and write; create: fails if it is there */
+    int (*open)(void *ctx, const char *name,
+                int create); /* read and write; create: fails if it is there */
     void (*close)(void *ctx, int file);
     int64_t (*size)(void *ctx, int file);
     /* All n bytes or an error; a pread at the end of the file returns fewer bytes than asked. */

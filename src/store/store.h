@@ -36,10 +36,10 @@ enum store_sync {
 };
 
 struct store_message {
-    uint64_t id;            /* strictly increasing over the whole log, from 1, below 2^53 */
-    int64_t date;           /* ms since the Unix epoch */
-    struct slice from, to;  /* valid as long as the store */
-    struct slice json;      /* {"id":..,"from":"..","to":"..","content":"..","date":..} */
+    uint64_t id;           /* strictly increasing over the whole log, from 1, below 2^53 */
+    int64_t date;          /* ms since the Unix epoch */
+    struct slice from, to; /* valid as long as the store */
+    struct slice json;     /* {"id":..,"from":"..","to":"..","content":"..","date":..} */
 };
 
 struct store_options {
@@ -50,7 +50,8 @@ struct store_options {
     uint64_t segment_size; /* bytes; 0: 128 MiB */
     bool inline_commit;    /* no thread: store_flush writes and syncs itself (tests) */
 
-    /* Called by store_collect only. json is valid during the call. */
+    /* Called by store_collect and store_close only. json is valid during the call. They may append,
+     * flush and read. Failed ids come in their order, and none of them comes again. */
     void (*committed)(void *ctx, const struct store_message *message);
     void (*failed)(void *ctx, uint64_t id, int error); /* -errno */
     void *ctx;
@@ -79,7 +80,8 @@ void store_close(struct store *s);
 /*
  * Puts a message into the batch. content is a JSON string, quotes included, as clients shall see it;
  * now is the wall clock: the date of the message is now, or that of the message before it if the
- * clock went back. Its id and date come back. -ENOSPC, -EIO: the store takes nothing now; -ENOMEM.
+ * clock went back. Its id and date come back. -ENOBUFS: as much as may gathers already, until the
+ * batch before it is through; -ENOMEM; any other: store_failure.
  */
 __attribute__((warn_unused_result)) int store_append(struct store *s, struct slice from,
                                                      struct slice to, struct slice content,
@@ -97,12 +99,12 @@ uint64_t store_newest(const struct store *s, struct slice user);
 
 /* For the metrics. */
 struct store_stats {
-    uint64_t messages;      /* committed since the log began */
+    uint64_t messages; /* committed since the log began */
     uint64_t conversations;
     uint64_t users;
-    uint64_t bytes;         /* of log on disk */
+    uint64_t bytes; /* of log on disk */
     uint64_t segments;
-    uint64_t batches;       /* committed since the start */
+    uint64_t batches; /* committed since the start */
 };
 void store_get_stats(const struct store *s, struct store_stats *out);
 

@@ -1,0 +1,200 @@
+#include "store/disk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct folder {
+    int fd;
+    int lock; /* the file `lock`, held; -1: not held */
+};
+
+static int disk_open(void *ctx, const char *name, int create)
+{
+    const struct folder *folder = ctx;
+    int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT | O_EXCL : 0);
+    int fd = openat(folder->fd, name, flags, 0600);
+    return fd < 0 ? -errno : fd;
+}
+
+static void disk_close(void *ctx, int file)
+{
+    (void)ctx;
+    close(file);
+}
+
+static int64_t disk_size(void *ctx, int file)
+{
+    (void)ctx;
+    struct stat st;
+    return fstat(file, &st) ? -errno : (int64_t)st.st_size;
+}
+
+static int64_t disk_pread(void *ctx, int file, void *p, size_t n, uint64_t at)
+{
+    (void)ctx;
+    size_t done = 0;
+    while (done < n) {
+        ssize_t got = pread(file, (uint8_t *)p + done, n - done, (off_t)(at + done));
+        if (got == 0)
+            break;
+        if (got > 0)
+            done += (size_t)got;
+        else if (errno != EINTR)
+            return -errno;
+    }
+    return (int64_t)done;
+}
+
+static int disk_pwrite(void *ctx, int file, const void *p, size_t n, uint64_t at)
+{
+    (void)ctx;
+    size_t done = 0;
+    while (done < n) {
+        ssize_t put = pwrite(file, (const uint8_t *)p + done, n - done, (off_t)(at + done));
+        if (put > 0)
+            done += (size_t)put;
+        else if (put == 0)
+            return -EIO;
+        else if (errno != EINTR)
+            return -errno;
+    }
+    return 0;
+}
+
+static int disk_truncate(void *ctx, int file, uint64_t size)
+{
+    (void)ctx;
+    int result;
+    do
+        result = ftruncate(file, (off_t)size);
+    while (result && errno == EINTR);
+    return result ? -errno : 0;
+}
+
+/* Never tried again, whatever it says: a second call may find the pages clean and their data lost. */
+static int disk_sync(void *ctx, int file)
+{
+    (void)ctx;
+    return fdatasync(file) ? -errno : 0;
+}
+
+static int disk_sync_dir(void *ctx)
+{
+    const struct folder *folder = ctx;
+    return fsync(folder->fd) ? -errno : 0;
+}
+
+static int disk_rename(void *ctx, const char *from, const char *to)
+{
+    const struct folder *folder = ctx;
+    return renameat(folder->fd, from, folder->fd, to) ? -errno : 0;
+}
+
+static int disk_remove(void *ctx, const char *name)
+{
+    const struct folder *folder = ctx;
+    return unlinkat(folder->fd, name, 0) ? -errno : 0;
+}
+
+static int disk_list(void *ctx, void (*each)(void *arg, const char *name), void *arg)
+{
+    const struct folder *folder = ctx;
+    /* A descriptor of its own: a duplicate would share the position of the one before. */
+    int fd = openat(folder->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    DIR *dir = fdopendir(fd);
+    if (!dir) {
+        int result = -errno;
+        close(fd);
+        return result;
+    }
+    struct dirent *entry;
+    while ((errno = 0, entry = readdir(dir)) != NULL)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            each(arg, entry->d_name);
+    int result = -errno;
+    closedir(dir);
+    return result;
+}
+
+static int disk_lock(void *ctx)
+{
+    struct folder *folder = ctx;
+    if (folder->lock >= 0)
+        return 0;
+    int fd = openat(folder->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -errno;
+    if (flock(fd, LOCK_EX | LOCK_NB)) {
+        int result = -errno;
+        close(fd);
+        return result;
+    }
+    folder->lock = fd;
+    return 0;
+}
+
+/* Makes the name of a new folder durable. Where its parent may not be read, it must do without. */
+static void disk_sync_parent(int fd)
+{
+    int parent = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (parent < 0)
+        return;
+    fsync(parent);
+    close(parent);
+}
+
+int disk_open_dir(struct disk *disk, const char *path)
+{
+    bool made = mkdir(path, 0700) == 0;
+    if (!made && errno != EEXIST)
+        return -errno;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (made)
+        disk_sync_parent(fd);
+    struct folder *folder = malloc(sizeof *folder);
+    if (!folder) {
+        close(fd);
+        return -ENOMEM;
+    }
+    *folder = (struct folder){fd, -1};
+    *disk = (struct disk){
+        .open = disk_open,
+        .close = disk_close,
+        .size = disk_size,
+        .pread = disk_pread,
+        .pwrite = disk_pwrite,
+        .truncate = disk_truncate,
+        .sync = disk_sync,
+        .sync_dir = disk_sync_dir,
+        .rename = disk_rename,
+        .remove = disk_remove,
+        .list = disk_list,
+        .lock = disk_lock,
+        .ctx = folder,
+    };
+    return 0;
+}
+
+void disk_close_dir(struct disk *disk)
+{
+    struct folder *folder = disk->ctx;
+    if (!folder)
+        return;
+    if (folder->lock >= 0)
+        close(folder->lock);
+    close(folder->fd);
+    free(folder);
+    *disk = (struct disk){0};
+}

@@ -1,0 +1,66 @@
+/*
+ * index: the users and conversations of a log, in memory.
+ *
+ * Users and conversations have numbers, which are places in two arrays; the number of a
+ * conversation is the one in its records. Each user has a list of the conversations in which
+ * something has been committed, the most recent first. Pointers into the arrays hold until the
+ * next user or conversation is added; names stay where they are.
+ */
+#ifndef STORE_INDEX_H
+#define STORE_INDEX_H
+
+#include "base/table.h"
+
+#define INDEX_NONE TABLE_NONE
+
+struct user {
+    uint8_t *name;
+    uint32_t name_length;
+    uint32_t head; /* the most recent conversation, or INDEX_NONE */
+};
+
+struct conversation {
+    uint32_t user[2]; /* in the byte order of their names; twice the same with oneself */
+    struct {
+        uint32_t prev, next; /* in the list of user[i]; a conversation with oneself uses link[0] */
+    } link[2];
+    uint64_t last;    /* place of the newest committed record; 0: none */
+    uint64_t tail;    /* place of the newest record, committed or not */
+    uint64_t last_id; /* id of the one at `last` */
+};
+
+struct index {
+    struct user *users;
+    struct conversation *conversations;
+    uint32_t user_count, user_cap;
+    uint32_t conversation_count, conversation_cap;
+    struct table names; /* name -> user */
+    struct table pairs; /* two numbers of users -> conversation */
+};
+
+__attribute__((warn_unused_result)) int index_init(struct index *ix);
+void index_fini(struct index *ix);
+
+/* The number of a user, or INDEX_NONE. */
+uint32_t index_find_user(const struct index *ix, struct slice name);
+
+/* The number of the conversation of two users, in any order, or INDEX_NONE. */
+uint32_t index_find(const struct index *ix, struct slice a, struct slice b);
+
+/* The same, and makes what is missing: 0 or -ENOMEM. */
+__attribute__((warn_unused_result)) int index_intern(struct index *ix, struct slice a,
+                                                     struct slice b, uint32_t *number);
+
+struct slice index_name(const struct index *ix, uint32_t user);
+
+/* A record has been committed: it is the newest of its conversation, and that of its users. */
+void index_commit(struct index *ix, uint32_t number, uint64_t place, uint64_t id);
+
+/* The conversation behind this one in the user's list, or INDEX_NONE. */
+uint32_t index_next(const struct index *ix, uint32_t number, uint32_t user);
+
+/* Forgets users and conversations of which nothing was committed: all that follow the last
+ * committed one. So the numbers in the log have no holes. */
+void index_forget_uncommitted(struct index *ix);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * inside: what the parts of the store share with one another, and with nobody else.
+ */
+#ifndef STORE_INSIDE_H
+#define STORE_INSIDE_H
+
+#include "store/commit.h"
+#include "store/index.h"
+
+struct store {
+    struct store_options options;
+    struct segments segments;
+    struct index index;
+    struct commit commit;
+
+    struct batch batches[2];
+    struct batch *gathering;    /* one of them; the other is being committed, or rests */
+    uint64_t gathering_durable; /* the place that its records count `back` from */
+
+    uint64_t end;       /* of what is committed */
+    uint64_t tail;      /* of what has been submitted: there the next batch goes */
+    uint64_t tail_base; /* of the segment that `tail` lies in */
+    uint64_t next_id;
+    int64_t last_date;
+    int failure; /* 0, or what ended all writing */
+
+    uint64_t messages;
+    uint64_t batch_count;
+    struct buf scratch; /* the record that was read last */
+};
+
+/* The message of a record that stands at p. */
+void store_message_of(const struct store *s, const struct record *r, const uint8_t *p,
+                      struct store_message *out);
+
+/* Ids that are passed over after records that were not synced: more may have been seen than the
+ * disk kept. */
+#define RECOVER_SKIP_IDS (UINT64_C(1) << 20)
+
+/* Opens the segments, cuts off a torn end, fills the index, end, next_id, last_date, messages.
+ * What it has opened is the caller's to close, also when it fails. */
+__attribute__((warn_unused_result)) enum store_status recover_log(struct store *s,
+                                                                  struct store_error *error);
+
+#endif

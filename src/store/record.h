@@ -1,0 +1,112 @@
+/*
+ * record: the format of the log, version 1.
+ *
+ * The log is one sequence of bytes, cut into segment files. A place is an offset into the whole
+ * sequence, from its very first byte on; it never changes. A segment is named after the lowest id
+ * it may hold, "%016x.seg", and begins where the one before it ends. It is a head, then records
+ * without a gap. All integers are little-endian.
+ *
+ *   head of a segment       64 bytes
+ *     0   8  "parley" 0x0d 0x0a
+ *     8   4  format version: 1
+ *    12   4  bytes of this head: 64
+ *    16   8  place of the first byte of this head
+ *    24   8  lowest id, as in the file's name
+ *    32   8  identity of the log: a random number, the same in all its segments
+ *    40  20  zero
+ *    60   4  CRC-32C of bytes 0 to 59
+ *
+ *   record                  44 bytes, then the body
+ *     0   4  CRC-32C of the record's place (8 bytes), then of bytes 4 to the end of the record
+ *     4   4  bytes of the whole record
+ *     8   1  kind: 1, a message
+ *     9   1  flags: 1, the second user of the conversation sent it
+ *                   2, written in a mode that does not sync every batch
+ *    10   1  bytes of the key
+ *    11   1  zero
+ *    12   4  number of the conversation
+ *    16   4  back: bytes in front of this record that were not known to be durable when it was
+ *            written; 0xffffffff: unknown
+ *    20   8  id
+ *    28   8  date, ms since the Unix epoch
+ *    36   8  place of the record before it in the same conversation; 0: none
+ *    44      the message as clients see it: {"id":..,"from":"..","to":"..","content":..,"date":..}
+ *            then the key
+ *
+ * The place in the check makes a record valid only where it stands. Message text holds no byte
+ * below 0x20 and a record's head always does, so no content can pass for a record.
+ *
+ * Conversations are numbered from 0 in the order of their first records. The two users are ordered
+ * by the bytes of their ids; who they are stands in the messages alone.
+ *
+ * A record in which `back` reaches less far than to place P says that the log was durable beyond P
+ * when it was written. An invalid record at P with no such record behind it is the torn end of a
+ * write that was never acknowledged; otherwise the log is damaged.
+ *
+ * Versions: a reader refuses a segment of a version above its own, and says so. A change of the
+ * meaning of any byte, a new kind or flag included, is a new version.
+ */
+#ifndef STORE_RECORD_H
+#define STORE_RECORD_H
+
+#include "store/store.h"
+
+#define RECORD_VERSION 1
+#define RECORD_HEAD 44
+/* What is around the content: the longest form of two ids (each byte escaped), numbers, names. */
+#define RECORD_AROUND 1024
+#define RECORD_MAX (RECORD_HEAD + STORE_MAX_CONTENT + RECORD_AROUND)
+#define RECORD_MAX_ID (UINT64_C(1) << 53)
+
+#define RECORD_KIND_MESSAGE 1
+#define RECORD_FROM_SECOND 1
+#define RECORD_UNSYNCED 2
+#define RECORD_BACK_UNKNOWN UINT32_MAX
+
+struct record {
+    uint32_t length;
+    uint8_t kind, flags, key_length;
+    uint32_t conversation;
+    uint32_t back;
+    uint64_t id;
+    int64_t date;
+    uint64_t prev;
+};
+
+/* Reads RECORD_HEAD bytes; false if they cannot be the head of a record. */
+__attribute__((warn_unused_result)) bool record_read(struct record *r, const uint8_t *p);
+
+/* Whether the r->length bytes at p are the record that was written at this place. */
+bool record_valid(const struct record *r, const uint8_t *p, uint64_t place);
+
+/* Writes head and check of a record whose body stands already. */
+void record_seal(const struct record *r, uint8_t *p, uint64_t place);
+
+static inline struct slice record_json(const struct record *r, const uint8_t *p)
+{
+    return slice_of(p + RECORD_HEAD, r->length - RECORD_HEAD - r->key_length);
+}
+
+#define SEGMENT_HEAD 64
+
+struct segment_head {
+    uint64_t base;     /* place of its first byte */
+    uint64_t first_id; /* lowest id */
+    uint64_t log;      /* identity of the log */
+};
+
+enum segment_head_status {
+    SEGMENT_HEAD_OK,
+    SEGMENT_HEAD_FOREIGN, /* not a segment of ours */
+    SEGMENT_HEAD_NEWER,   /* a version above ours, which comes back in *version */
+    SEGMENT_HEAD_BROKEN,
+};
+
+enum segment_head_status segment_head_read(struct segment_head *h, const uint8_t p[SEGMENT_HEAD],
+                                           uint32_t *version);
+void segment_head_write(const struct segment_head *h, uint8_t p[SEGMENT_HEAD]);
+
+/* Whether n bytes could be what a crash left of a head: nothing, zeros, or its beginning. */
+bool segment_head_torn(const uint8_t *p, size_t n);
+
+#endif

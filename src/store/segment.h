@@ -1,0 +1,53 @@
+/*
+ * segment: the files that the log is cut into. What stands in them: record.h.
+ */
+#ifndef STORE_SEGMENT_H
+#define STORE_SEGMENT_H
+
+#include "store/disk.h"
+#include "store/record.h"
+
+#define SEGMENT_NAME 21 /* bytes of a file name: 16 digits, ".seg", the terminator */
+
+struct segment {
+    struct segment_head head;
+    int file;
+};
+
+/* In the order of their places; the last is the one that grows. */
+struct segments {
+    struct segment *at;
+    uint32_t count, cap;
+};
+
+void segment_name(char name[SEGMENT_NAME], uint64_t first_id);
+
+enum segment_name_status { SEGMENT_NAME_OTHER, SEGMENT_NAME_OURS, SEGMENT_NAME_WRONG };
+
+/* WRONG: it ends in ".seg" and is none that segment_name makes. */
+enum segment_name_status segment_name_parse(const char *name, uint64_t *first_id);
+
+/* Makes the file and writes its head: 0, or -errno and the file is gone again. */
+__attribute__((warn_unused_result)) int segment_create(const struct disk *disk,
+                                                       struct segment *segment);
+
+/* Makes a new segment durable, its name included. */
+__attribute__((warn_unused_result)) int segment_sync(const struct disk *disk,
+                                                     const struct segment *segment);
+
+/* Makes room for one more, so that the next segments_push cannot fail: 0 or -ENOMEM. */
+__attribute__((warn_unused_result)) int segments_reserve(struct segments *s);
+void segments_push(struct segments *s, const struct segment *segment);
+
+/* The segment that a place lies in; NULL in front of the first. */
+const struct segment *segments_find(const struct segments *s, uint64_t place);
+
+static inline const struct segment *segments_last(const struct segments *s)
+{
+    return &s->at[s->count - 1];
+}
+
+/* Closes the files. */
+void segments_fini(struct segments *s, const struct disk *disk);
+
+#endif

@@ -1,0 +1,304 @@
+#include "store/inside.h"
+
+#include "codec/json.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SEGMENT_SIZE (UINT64_C(128) << 20) /* the default */
+
+/* What gathers while a batch is being written is bounded: the disk has stopped when it is full. */
+#define GATHER_MAX (8u << 20)
+
+/* ---- opening and closing ---------------------------------------------------------------- */
+
+static enum store_status store_start_commit(struct store *s, struct store_error *error)
+{
+    int result = commit_init(&s->commit, &s->options, segments_last(&s->segments), s->end);
+    if (!result)
+        return STORE_OK;
+    snprintf(error->text, sizeof error->text, "cannot start the commit thread: %s",
+             strerror(-result));
+    return STORE_SYSTEM;
+}
+
+static enum store_status store_lock(const struct store *s, struct store_error *error)
+{
+    int result = s->options.disk->lock(s->options.disk->ctx);
+    if (!result)
+        return STORE_OK;
+    if (result == -EWOULDBLOCK) {
+        snprintf(error->text, sizeof error->text, "another process uses the data directory");
+        return STORE_LOCKED;
+    }
+    snprintf(error->text, sizeof error->text, "cannot lock the data directory: %s",
+             strerror(-result));
+    return STORE_SYSTEM;
+}
+
+static void store_free(struct store *s)
+{
+    segments_fini(&s->segments, s->options.disk);
+    index_fini(&s->index);
+    buf_free(&s->batches[0].records);
+    buf_free(&s->batches[1].records);
+    buf_free(&s->scratch);
+    free(s);
+}
+
+enum store_status store_open(struct store **out, const struct store_options *options,
+                             struct store_error *error)
+{
+    *error = (struct store_error){0};
+    struct store *s = calloc(1, sizeof *s);
+    if (!s || index_init(&s->index)) {
+        snprintf(error->text, sizeof error->text, "no memory, or no source of random numbers");
+        if (s)
+            index_fini(&s->index);
+        free(s);
+        return STORE_SYSTEM;
+    }
+    s->options = *options;
+    if (s->options.segment_size == 0)
+        s->options.segment_size = SEGMENT_SIZE;
+    s->gathering = &s->batches[0];
+    enum store_status status = store_lock(s, error);
+    if (!status)
+        status = recover_log(s, error);
+    if (!status)
+        status = store_start_commit(s, error);
+    if (status) {
+        store_free(s);
+        return status;
+    }
+    s->tail = s->end;
+    s->tail_base = segments_last(&s->segments)->head.base;
+    *out = s;
+    return STORE_OK;
+}
+
+void store_close(struct store *s)
+{
+    for (;;) {
+        commit_wait(&s->commit);
+        store_collect(s);
+        if (s->gathering->records.n == 0)
+            break;
+        store_flush(s);
+    }
+    int failure = commit_fini(&s->commit);
+    if (failure && !s->failure)
+        log_write(s->options.log, LOG_ERROR, "cannot sync the log at its end: %s",
+                  strerror(-failure));
+    store_free(s);
+}
+
+/* ---- appending -------------------------------------------------------------------------- */
+
+/* The first record of a batch decides where the batch goes: into a new segment, if the record
+ * would make the last one too large. The rest of the batch follows it in any case. */
+static int store_begin_batch(struct store *s, size_t record)
+{
+    struct batch *b = s->gathering;
+    uint64_t used = s->tail - s->tail_base;
+    b->rotate = used > SEGMENT_HEAD && used + record > s->options.segment_size;
+    if (b->rotate && segments_reserve(&s->segments))
+        return -ENOMEM;
+    b->place = b->rotate ? s->tail + SEGMENT_HEAD : s->tail;
+    b->first_id = s->next_id;
+    /* A batch is written after all in front of it is durable if every batch is synced, and also
+     * at the begin of a segment. */
+    bool durable = b->rotate || s->options.sync == STORE_SYNC_ALWAYS;
+    s->gathering_durable = durable ? b->place : commit_durable(&s->commit);
+    return 0;
+}
+
+static void store_put_name(struct buf *b, struct slice name)
+{
+    b->n += json_string_encode(b->p + b->n, name);
+}
+
+/* The caller has reserved the room. */
+static void store_put_message(struct buf *b, uint64_t id, struct slice from, struct slice to,
+                              struct slice content, int64_t date)
+{
+    buf_append_lit(b, "{\"id\":");
+    buf_append_u64(b, id);
+    buf_append_lit(b, ",\"from\":");
+    store_put_name(b, from);
+    buf_append_lit(b, ",\"to\":");
+    store_put_name(b, to);
+    buf_append_lit(b, ",\"content\":");
+    buf_append_slice(b, content);
+    buf_append_lit(b, ",\"date\":");
+    buf_append_u64(b, (uint64_t)date);
+    buf_append_lit(b, "}");
+}
+
+int store_append(struct store *s, struct slice from, struct slice to, struct slice content,
+                 int64_t now, uint64_t *id, int64_t *date)
+{
+    assert(from.n >= 1 && from.n <= STORE_MAX_USER && to.n >= 1 && to.n <= STORE_MAX_USER);
+    assert(content.n <= STORE_MAX_CONTENT);
+    if (s->failure)
+        return s->failure;
+    struct buf *b = &s->gathering->records;
+    size_t need = RECORD_HEAD + content.n + RECORD_AROUND;
+    if (b->n + need > GATHER_MAX)
+        return -ENOBUFS;
+    uint32_t number;
+    if (!buf_reserve(b, need)) {
+        b->failed = false;
+        return -ENOMEM;
+    }
+    if (b->n == 0 && store_begin_batch(s, need))
+        return -ENOMEM;
+    /* The last thing that may fail: a conversation without a record would leave a hole. */
+    if (index_intern(&s->index, from, to, &number))
+        return -ENOMEM;
+
+    struct conversation *c = &s->index.conversations[number];
+    size_t start = b->n;
+    uint64_t place = s->gathering->place + start, back = place - s->gathering_durable;
+    *id = s->next_id++;
+    *date = s->last_date = now > s->last_date ? now : s->last_date;
+    b->n += RECORD_HEAD;
+    store_put_message(b, *id, from, to, content, *date);
+    struct record r = {
+        .length = (uint32_t)(b->n - start),
+        .kind = RECORD_KIND_MESSAGE,
+        .conversation = number,
+        .back = back < RECORD_BACK_UNKNOWN ? (uint32_t)back : RECORD_BACK_UNKNOWN,
+        .id = *id,
+        .date = *date,
+        .prev = c->tail,
+    };
+    if (slice_cmp(from, to) > 0)
+        r.flags |= RECORD_FROM_SECOND;
+    if (s->options.sync != STORE_SYNC_ALWAYS)
+        r.flags |= RECORD_UNSYNCED;
+    record_seal(&r, b->p + start, place);
+    c->tail = place;
+    return 0;
+}
+
+void store_flush(struct store *s)
+{
+    struct batch *b = s->gathering;
+    if (b->records.n == 0 || !commit_submit(&s->commit, b))
+        return;
+    if (b->rotate)
+        s->tail_base = s->tail;
+    s->tail = b->place + b->records.n;
+    s->gathering = b == &s->batches[0] ? &s->batches[1] : &s->batches[0];
+}
+
+int store_fd(const struct store *s)
+{
+    return s->commit.fd;
+}
+
+int store_failure(const struct store *s)
+{
+    return s->failure;
+}
+
+/* ---- what became of a batch ------------------------------------------------------------- */
+
+void store_message_of(const struct store *s, const struct record *r, const uint8_t *p,
+                      struct store_message *out)
+{
+    const struct conversation *c = &s->index.conversations[r->conversation];
+    int second = r->flags & RECORD_FROM_SECOND;
+    out->id = r->id;
+    out->date = r->date;
+    out->from = index_name(&s->index, c->user[second]);
+    out->to = index_name(&s->index, c->user[!second]);
+    out->json = record_json(r, p);
+}
+
+/* Each message is readable before the callback hears of it. The callback may append. */
+static void store_deliver(struct store *s, const struct batch *b)
+{
+    s->end = b->place + b->records.n;
+    s->batch_count++;
+    struct record r;
+    for (size_t at = 0; at < b->records.n; at += r.length) {
+        bool ours = record_read(&r, b->records.p + at);
+        assert(ours);
+        index_commit(&s->index, r.conversation, b->place + at, r.id);
+        s->messages++;
+        struct store_message message;
+        store_message_of(s, &r, b->records.p + at, &message);
+        s->options.committed(s->options.ctx, &message);
+    }
+}
+
+/* Makes each conversation end where it did before the batch. */
+static void store_reset_tails(struct store *s, const struct batch *b)
+{
+    struct record r;
+    for (size_t at = 0; at < b->records.n; at += r.length) {
+        bool ours = record_read(&r, b->records.p + at);
+        assert(ours);
+        s->index.conversations[r.conversation].tail = s->index.conversations[r.conversation].last;
+    }
+}
+
+/* The batch that was written, if that failed, and the one that gathers, whose places counted on
+ * it. All is as before them when the callback hears of it, except that no id comes again. */
+static void store_drop(struct store *s, struct batch *written, int error)
+{
+    uint64_t first = s->gathering->records.n ? s->gathering->first_id : s->next_id;
+    if (written) {
+        first = written->first_id;
+        store_reset_tails(s, written);
+        buf_clear(&written->records);
+        commit_release(&s->commit);
+    }
+    store_reset_tails(s, s->gathering);
+    buf_clear(&s->gathering->records);
+    index_forget_uncommitted(&s->index);
+    s->tail = s->end;
+    s->tail_base = segments_last(&s->segments)->head.base;
+    uint64_t behind = s->next_id;
+    log_write(s->options.log, LOG_ERROR, "cannot write the log, %llu messages are refused: %s",
+              (unsigned long long)(behind - first), strerror(-error));
+    for (uint64_t id = first; id < behind; id++)
+        s->options.failed(s->options.ctx, id, error);
+}
+
+void store_collect(struct store *s)
+{
+    int before = s->failure;
+    struct batch *b = commit_take(&s->commit, &s->failure);
+    if (b && b->opened.file >= 0) {
+        segments_push(&s->segments, &b->opened);
+        s->end = b->opened.head.base + SEGMENT_HEAD;
+    }
+    if (b && b->error) {
+        store_drop(s, b, b->error);
+        return;
+    }
+    if (b) {
+        store_deliver(s, b);
+        buf_clear(&b->records);
+        commit_release(&s->commit);
+    }
+    if (s->failure && !before)
+        store_drop(s, NULL, s->failure);
+}
+
+void store_get_stats(const struct store *s, struct store_stats *out)
+{
+    *out = (struct store_stats){
+        .messages = s->messages,
+        .conversations = s->index.conversation_count,
+        .users = s->index.user_count,
+        .bytes = s->end - s->segments.at[0].head.base,
+        .segments = s->segments.count,
+        .batches = s->batch_count,
+    };
+}

@@ -1,0 +1,28 @@
+/*
+ * answer: an answer of many parts, produced at the reader's pace.
+ *
+ * A page of a conversation is one frame of up to 4 MiB, snippets are a frame each; both are read
+ * from the store as the client takes them, so that they cost no memory. Meanwhile no further request
+ * of that connection is read, and what else is sent to it is held back until the answer is through.
+ */
+#ifndef CHAT_ANSWER_H
+#define CHAT_ANSWER_H
+
+#include "chat/session.h"
+
+/* Begins an answer with what was found; *read becomes the answer's. */
+void answer_page(struct session *s, struct store_read *read, struct slice correspondent,
+                 struct slice ref);
+void answer_snippets(struct session *s, struct store_read *read, struct slice ref);
+
+/* Goes on; called when little is queued. */
+void answer_continue(struct session *s);
+
+/* Holds back a text until the answer is through; how many bytes are held. */
+void answer_hold(struct session *s, struct slice text);
+size_t answer_held(const struct session *s);
+
+/* Forgets the answer, if there is one. */
+void answer_free(struct session *s);
+
+#endif

@@ -1,0 +1,471 @@
+#include "chat/api.h"
+
+#include "chat/answer.h"
+#include "chat/wire.h"
+#include "codec/jwt.h"
+#include "codec/userid.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Messages of a page where the client names no limit. */
+#define API_PAGE 500
+
+struct request {
+    struct session *session;
+    const char *name;       /* of the event */
+    struct json_value data; /* an object, or null where there is none */
+    struct slice ref;
+};
+
+/* ---- answers ----------------------------------------------------------------------------- */
+
+static void answer(const struct request *r, struct slice data, struct slice meta)
+{
+    struct buf *frame = &session_chat(r->session)->frame;
+    buf_clear(frame);
+    wire_write(frame, slice_str(r->name), data, r->ref, meta);
+    session_send(r->session, buf_slice(frame));
+}
+
+/* event is JSON: the name of what it answers, or null. */
+static void send_info(struct session *s, const char *code, struct slice text, struct slice event,
+                      struct slice ref)
+{
+    struct chat *chat = session_chat(s);
+    struct buf meta = {0};
+    buf_clear(&chat->text);
+    wire_write_string(&chat->text, text);
+    buf_printf(&meta, "{\"code\":\"%s\",\"event\":", code);
+    buf_append_slice(&meta, event);
+    buf_append_lit(&meta, "}");
+    buf_clear(&chat->frame);
+    wire_write(&chat->frame, SLICE("info"), buf_slice(&chat->text), ref, buf_slice(&meta));
+    session_send(s, buf_slice(&chat->frame));
+    buf_free(&meta);
+}
+
+void api_info(struct session *s, const char *code, const char *text)
+{
+    send_info(s, code, slice_str(text), SLICE("null"), SLICE(""));
+}
+
+/* Refuses a request. The text is UTF-8; what comes from the client goes through `quoted`. */
+__attribute__((format(printf, 3, 4))) static void refuse(const struct request *r, const char *code,
+                                                         const char *format, ...)
+{
+    char text[512], event[64];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    snprintf(event, sizeof event, "\"%s\"", r->name);
+    session_chat(r->session)->stats.refused++;
+    send_info(r->session, code, slice_str(text), slice_str(event), r->ref);
+}
+
+/* A value as the client wrote it, cut to what is read at a glance, for an error. */
+struct quoted {
+    char s[48];
+};
+
+static const char *quote(struct quoted *out, struct json_value v)
+{
+    bool string = v.type == JSON_STRING;
+    size_t n = v.raw.n, room = 40;
+    bool cut = n > room;
+    if (cut) {
+        /* Not inside a character. */
+        for (n = room; n && (v.raw.p[n] & 0xc0) == 0x80; n--)
+            ;
+    }
+    snprintf(out->s, sizeof out->s, "%s%.*s%s%s", string ? "\"" : "", (int)n, (const char *)v.raw.p,
+             cut ? "..." : "", string ? "\"" : "");
+    return out->s;
+}
+
+/* ---- reading members --------------------------------------------------------------------- */
+
+/* The member of the data of that name, the last one if there are several; null if there is none. */
+static struct json_value member(const struct request *r, const char *name)
+{
+    struct json_reader reader;
+    struct json_value key, value, found = {.type = JSON_NULL};
+    if (r->data.type == JSON_OBJECT && json_open_object(&reader, r->data.raw))
+        while (json_next_member(&reader, &key, &value) == JSON_ITEM)
+            if (json_string_eq(key, slice_str(name)))
+                found = value;
+    return found;
+}
+
+struct userid {
+    uint8_t bytes[6 * USERID_MAX];
+    size_t n;
+};
+
+static struct slice userid_slice(const struct userid *id)
+{
+    return slice_of(id->bytes, id->n);
+}
+
+/* An integer stands for its decimal form. */
+static bool read_integer_id(struct json_value v, struct userid *out)
+{
+    if (v.type != JSON_NUMBER || v.raw.n > USERID_MAX)
+        return false;
+    for (size_t i = v.raw.p[0] == '-'; i < v.raw.n; i++)
+        if (v.raw.p[i] < '0' || v.raw.p[i] > '9')
+            return false;
+    struct slice digits = slice_eq(v.raw, SLICE("-0")) ? SLICE("0") : v.raw;
+    memcpy(out->bytes, digits.p, digits.n);
+    out->n = digits.n;
+    return true;
+}
+
+/* Reads a user id, or refuses the request. */
+static bool read_user(const struct request *r, const char *name, struct userid *out)
+{
+    struct json_value v = member(r, name);
+    struct quoted q;
+    if (v.type == JSON_STRING && v.raw.n <= sizeof out->bytes) {
+        ptrdiff_t n = json_string_decode(v, out->bytes);
+        out->n = n < 0 ? 0 : (size_t)n;
+        if (n > 0 && userid_valid(userid_slice(out)))
+            return true;
+    } else if (read_integer_id(v, out)) {
+        return true;
+    }
+    if (v.type == JSON_NULL)
+        refuse(r, "bad_request", "\"%s\" is missing; expected a user id", name);
+    else
+        refuse(r, "bad_request",
+               "\"%s\" is %s; expected a user id: a string of 1 to 64 bytes of UTF-8 without "
+               "control characters",
+               name, quote(&q, v));
+    return false;
+}
+
+/* Reads a whole number from 1 to max, or `otherwise` where the member is missing. */
+static bool read_number(const struct request *r, const char *name, uint64_t max, uint64_t otherwise,
+                        uint64_t *out)
+{
+    struct json_value v = member(r, name);
+    struct quoted q;
+    *out = otherwise;
+    if (v.type == JSON_NULL || (json_integer(v, out) && *out >= 1 && *out <= max))
+        return true;
+    refuse(r, "bad_request", "\"%s\" is %s; expected a whole number from 1 to %llu", name,
+           quote(&q, v), (unsigned long long)max);
+    return false;
+}
+
+/* Reads and judges a token, or refuses the request. */
+static bool read_token(const struct request *r, struct json_value v, struct jwt *out)
+{
+    struct chat *chat = session_chat(r->session);
+    uint8_t token[JWT_MAX];
+    if (v.type != JSON_STRING) {
+        refuse(r, "bad_request", "\"token\" %s; expected a string, a JWT signed with HS256",
+               v.type == JSON_NULL ? "is missing" : "is no string");
+        return false;
+    }
+    ptrdiff_t n = v.raw.n <= sizeof token ? json_string_decode(v, token) : -1;
+    enum jwt_status status = JWT_MALFORMED;
+    if (n >= 0)
+        status = jwt_verify(slice_of(token, (size_t)n), chat->keys, chat->keys_n,
+                            clock_wall_ms(chat->options.clock), out);
+    if (status == JWT_OK)
+        return true;
+    refuse(r, status == JWT_EXPIRED ? "token_expired" : "bad_token", "%s", jwt_status_text(status));
+    return false;
+}
+
+/* ---- the events -------------------------------------------------------------------------- */
+
+static void on_register(const struct request *r)
+{
+    struct session *s = r->session;
+    struct jwt token;
+    if (!read_token(r, member(r, "token"), &token))
+        return;
+    struct slice user = slice_of(token.user, token.user_n);
+    if (s->user && !slice_eq(online_name(s->user), user)) {
+        refuse(r, "already_registered",
+               "this connection belongs to another user; open a new one for this token");
+        return;
+    }
+    if (session_register(s, user, token.expires_ms)) {
+        stream_close(&s->ws.stream);
+        return;
+    }
+    struct buf meta = {0};
+    buf_append_lit(&meta, "{\"user\":");
+    wire_write_string(&meta, user);
+    buf_append_lit(&meta, ",\"last\":");
+    buf_append_u64(&meta, store_newest(session_chat(s)->store, user));
+    buf_append_lit(&meta, "}");
+    answer(r, SLICE("\"OK\""), buf_slice(&meta));
+    buf_free(&meta);
+}
+
+static void on_snippets(const struct request *r)
+{
+    struct session *s = r->session;
+    struct store_read read = {0};
+    if (store_read_snippets(session_chat(s)->store, &read, online_name(s->user)))
+        session_close(s, CLOSE_SERVER_ERROR, "the store cannot be read");
+    else
+        answer_snippets(s, &read, r->ref);
+}
+
+static void on_conversation(const struct request *r)
+{
+    struct session *s = r->session;
+    struct userid id;
+    uint64_t before, limit;
+    struct store_read read = {0};
+    if (!read_user(r, "id", &id) || !read_number(r, "before", JSON_INTEGER_MAX, 0, &before) ||
+        !read_number(r, "limit", STORE_MAX_PAGE, API_PAGE, &limit))
+        return;
+    if (store_read_page(session_chat(s)->store, &read, online_name(s->user), userid_slice(&id),
+                        before, (uint32_t)limit))
+        session_close(s, CLOSE_SERVER_ERROR, "the store cannot be read");
+    else
+        answer_page(s, &read, userid_slice(&id), r->ref);
+}
+
+/* The content as it will be stored: the shortest JSON string with that value. */
+static bool read_content(const struct request *r, struct slice *out)
+{
+    struct chat *chat = session_chat(r->session);
+    struct json_value v = member(r, "content");
+    if (v.type != JSON_STRING || v.raw.n == 0) {
+        refuse(r, "bad_request", "\"content\" %s; expected a string that is not empty",
+               v.type == JSON_STRING ? "is empty"
+               : v.type == JSON_NULL ? "is missing"
+                                     : "is no string");
+        return false;
+    }
+    struct slice text = v.raw;
+    buf_clear(&chat->text);
+    if (v.escaped) {
+        uint8_t *to = buf_reserve(&chat->text, v.raw.n);
+        ptrdiff_t n = to ? json_string_decode(v, to) : 0;
+        if (n < 0) {
+            refuse(r, "bad_request",
+                   "\"content\" holds half of a surrogate pair, which is no character");
+            return false;
+        }
+        text = slice_of(to, (size_t)n);
+    }
+    if (text.n > chat->options.max_content) {
+        refuse(r, "too_large", "\"content\" has %zu bytes of UTF-8; at most %u are taken", text.n,
+               chat->options.max_content);
+        return false;
+    }
+    buf_clear(&chat->content);
+    wire_write_string(&chat->content, text);
+    *out = buf_slice(&chat->content);
+    return true;
+}
+
+/* A send that waits for its commit, as it stands in chat->pending, the ref behind it. */
+struct pending {
+    struct session *session;
+    uint64_t id;
+    size_t ref_n;
+};
+
+static void not_stored(struct session *s, int error, struct slice ref)
+{
+    const char *why = error == -ENOSPC || error == -EDQUOT ? "the disk is full"
+                      : error == -ENOBUFS                  ? "too much waits for the disk"
+                                                           : "the disk failed";
+    char text[128];
+    snprintf(text, sizeof text, "the message was not stored: %s; it can be sent again", why);
+    session_chat(s)->stats.refused++;
+    send_info(s, "not_stored", slice_str(text), SLICE("\"message\""), ref);
+}
+
+static void on_message(const struct request *r)
+{
+    struct session *s = r->session;
+    struct chat *chat = session_chat(s);
+    struct userid to;
+    struct slice content;
+    if (!read_user(r, "to", &to) || !read_content(r, &content))
+        return;
+    struct pending p = {.session = s, .ref_n = r->ref.n};
+    int64_t date;
+    if (chat->content.failed || !buf_reserve(&chat->pending, sizeof p + r->ref.n)) {
+        chat->pending.failed = false;
+        stream_close(&s->ws.stream);
+        return;
+    }
+    int result = store_append(chat->store, online_name(s->user), userid_slice(&to), content,
+                              clock_wall_ms(chat->options.clock), &p.id, &date);
+    if (result) {
+        not_stored(s, result, r->ref);
+        return;
+    }
+    buf_append(&chat->pending, &p, sizeof p);
+    buf_append_slice(&chat->pending, r->ref);
+    session_await(s);
+}
+
+/* To every connection of that user but s. */
+static void deliver(struct chat *chat, const struct session *s, struct slice user,
+                    struct slice frame)
+{
+    struct online *online = hub_find(&chat->hub, user);
+    if (!online)
+        return;
+    LIST_EACH(link, &online->sessions)
+    {
+        struct session *other = container_of(link, struct session, link);
+        if (other != s)
+            session_send_live(other, frame);
+    }
+}
+
+static void on_writing(const struct request *r)
+{
+    struct session *s = r->session;
+    struct chat *chat = session_chat(s);
+    struct userid id;
+    struct jwt token;
+    if (!read_user(r, "id", &id))
+        return;
+    struct json_value v = member(r, "token");
+    if (v.type != JSON_NULL && strcmp(r->name, "stopWriting") == 0) {
+        if (!read_token(r, v, &token))
+            return;
+        if (!slice_eq(slice_of(token.user, token.user_n), online_name(s->user))) {
+            refuse(r, "bad_token", "\"token\" belongs to another user than this connection");
+            return;
+        }
+    }
+    buf_clear(&chat->text);
+    buf_append_lit(&chat->text, "{\"id\":");
+    wire_write_string(&chat->text, online_name(s->user));
+    buf_append_lit(&chat->text, "}");
+    buf_clear(&chat->frame);
+    wire_write(&chat->frame, slice_str(r->name), buf_slice(&chat->text), SLICE(""), SLICE(""));
+    deliver(chat, s, userid_slice(&id), buf_slice(&chat->frame));
+}
+
+/* ---- what the store says ----------------------------------------------------------------- */
+
+/* Takes the oldest send that waits off the list; its ref is valid until the next append. */
+static struct pending take_pending(struct chat *chat, uint64_t id, struct slice *ref)
+{
+    struct pending p;
+    assert(chat->pending.n - chat->pending_at >= sizeof p);
+    memcpy(&p, chat->pending.p + chat->pending_at, sizeof p);
+    assert(p.id == id);
+    *ref = slice_of(chat->pending.p + chat->pending_at + sizeof p, p.ref_n);
+    chat->pending_at += sizeof p + p.ref_n;
+    if (chat->pending_at == chat->pending.n) {
+        buf_clear(&chat->pending);
+        chat->pending_at = 0;
+    }
+    return p;
+}
+
+void api_committed(void *ctx, const struct store_message *m)
+{
+    struct chat *chat = ctx;
+    struct slice ref;
+    struct pending p = take_pending(chat, m->id, &ref);
+    chat->stats.stored++;
+    if (!p.session->gone) {
+        char meta[64];
+        int n = snprintf(meta, sizeof meta, "{\"id\":%llu,\"date\":%lld}",
+                         (unsigned long long)m->id, (long long)m->date);
+        struct request r = {.session = p.session, .name = "message", .ref = ref};
+        answer(&r, SLICE("{\"success\":true}"), slice_of(meta, (size_t)n));
+    }
+    buf_clear(&chat->frame);
+    wire_write(&chat->frame, SLICE("message"), m->json, SLICE(""), SLICE(""));
+    deliver(chat, p.session, m->from, buf_slice(&chat->frame));
+    if (!slice_eq(m->from, m->to))
+        deliver(chat, p.session, m->to, buf_slice(&chat->frame));
+    session_settled(p.session);
+}
+
+void api_failed(void *ctx, uint64_t id, int error)
+{
+    struct chat *chat = ctx;
+    struct slice ref;
+    struct pending p = take_pending(chat, id, &ref);
+    if (!p.session->gone)
+        not_stored(p.session, error, ref);
+    session_settled(p.session);
+}
+
+/* ---- dispatch ---------------------------------------------------------------------------- */
+
+static const struct event {
+    const char *name;
+    void (*handle)(const struct request *r);
+    bool open; /* also for a connection that is not registered */
+} events[] = {
+    {"registerMessages", on_register, true},  {"snippets", on_snippets, false},
+    {"conversation", on_conversation, false}, {"message", on_message, false},
+    {"startWriting", on_writing, false},      {"stopWriting", on_writing, false},
+};
+
+static const struct event *find_event(struct json_value name)
+{
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+        if (json_string_eq(name, slice_str(events[i].name)))
+            return &events[i];
+    return NULL;
+}
+
+/* What cannot be called by a name of ours is answered with the name the client gave, or null. */
+static void refuse_frame(struct session *s, const struct envelope *e, const char *code,
+                         const char *text)
+{
+    struct slice name = SLICE("null");
+    if (e->event.type == JSON_STRING && !e->event.escaped && e->event.raw.n <= 64)
+        name = slice_of(e->event.raw.p - 1, e->event.raw.n + 2);
+    session_chat(s)->stats.refused++;
+    send_info(s, code, slice_str(text), name, e->ref);
+}
+
+void api_receive(struct session *s, struct slice frame)
+{
+    struct envelope e;
+    struct quoted q;
+    const char *why;
+    char text[256];
+    session_chat(s)->stats.requests++;
+    bool affordable = session_charge(s);
+    const char *code = wire_read(frame, &e, &why);
+    const struct event *event = code ? NULL : find_event(e.event);
+    if (!affordable) {
+        snprintf(text, sizeof text,
+                 "slow down: more than %u events a second; this one was not carried out",
+                 session_chat(s)->options.rate);
+        refuse_frame(s, &e, "rate_limited", text);
+    } else if (code) {
+        snprintf(text, sizeof text, "the frame %s: %s",
+                 strcmp(code, "bad_json") == 0 ? "is not one JSON object" : "is not a request",
+                 why);
+        refuse_frame(s, &e, code, text);
+    } else if (!event) {
+        snprintf(text, sizeof text, "there is no event %s", quote(&q, e.event));
+        refuse_frame(s, &e, "unknown_event", text);
+    } else {
+        struct request r = {s, event->name, e.data, e.ref};
+        if (!s->user && !event->open)
+            refuse(&r, "unregistered", "register first: send registerMessages with a token");
+        else if (e.data.type != JSON_NULL && e.data.type != JSON_OBJECT)
+            refuse(&r, "bad_request", "\"data\" is %s; expected an object", quote(&q, e.data));
+        else
+            event->handle(&r);
+    }
+}

@@ -1,0 +1,216 @@
+#include "chat/chat.h"
+
+#include "chat/answer.h"
+#include "chat/api.h"
+#include "chat/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* ---- who may open a connection ----------------------------------------------------------- */
+
+/* "http://HOST" or "https://HOST", whatever HOST's case, where HOST is the request's own. */
+static bool origin_is_own(struct slice origin, struct slice host)
+{
+    size_t scheme = 0;
+    if (origin.n > 7 && http_equal_fold(slice_of(origin.p, 7), "http://"))
+        scheme = 7;
+    else if (origin.n > 8 && http_equal_fold(slice_of(origin.p, 8), "https://"))
+        scheme = 8;
+    struct slice rest = slice_skip(origin, scheme);
+    if (!scheme || rest.n != host.n)
+        return false;
+    for (size_t i = 0; i < host.n; i++) {
+        struct slice a = slice_of(rest.p + i, 1);
+        char lower[2] = {(char)host.p[i], 0};
+        if (lower[0] >= 'A' && lower[0] <= 'Z')
+            lower[0] = (char)(lower[0] | 0x20);
+        if (!http_equal_fold(a, lower))
+            return false;
+    }
+    return true;
+}
+
+static bool origin_is_allowed(const struct chat *chat, const struct http_head *request)
+{
+    size_t count;
+    const struct http_field *origin = http_find(request, "origin", &count);
+    if (count == 0)
+        return true; /* not a browser */
+    if (count > 1)
+        return false;
+    for (size_t i = 0; i < chat->options.origins_n; i++)
+        if (strcmp(chat->options.origins[i], "*") == 0 ||
+            slice_eq(origin->value, slice_str(chat->options.origins[i])))
+            return true;
+    return origin_is_own(origin->value, request->host);
+}
+
+static void on_request(struct websocket *ws, const struct http_head *request)
+{
+    struct chat *chat = ws->stream.kind->ctx;
+    if (!slice_eq(request->path, SLICE("/chat"))) {
+        chat->options.on_request(chat->options.ctx, ws, request);
+    } else if (!origin_is_allowed(chat, request)) {
+        websocket_respond(ws, 403, "text/plain; charset=utf-8", "",
+                          SLICE("This Origin is not allowed here; see --origin.\n"), false);
+    } else if (chat->draining) {
+        websocket_respond(ws, 503, "text/plain; charset=utf-8", "",
+                          SLICE("The server is shutting down.\n"), false);
+    } else if (!slice_eq(request->method, SLICE("GET"))) {
+        websocket_respond(ws, 405, "text/plain; charset=utf-8", "Allow: GET\r\n",
+                          SLICE("A WebSocket begins with GET.\n"), false);
+    } else if (websocket_upgrade(ws, request)) {
+        session_opened(session_of(ws));
+    }
+}
+
+/* ---- from the websocket ------------------------------------------------------------------ */
+
+static void on_message(struct websocket *ws, enum frame_opcode opcode, struct slice message)
+{
+    (void)opcode; /* text_only */
+    api_receive(session_of(ws), message);
+}
+
+static void on_drained(struct websocket *ws)
+{
+    answer_continue(session_of(ws));
+}
+
+static void on_timer(struct websocket *ws)
+{
+    session_timer(session_of(ws));
+}
+
+static void on_closed(struct websocket *ws)
+{
+    session_closed(session_of(ws));
+}
+
+void chat_accept(struct chat *chat, int fd)
+{
+    struct session *s = session_new();
+    if (!s)
+        close(fd);
+    else if (websocket_accept(&s->ws, &chat->kind, fd))
+        free(s);
+    else
+        session_start(s);
+}
+
+/* ---- the store --------------------------------------------------------------------------- */
+
+static void on_store_ready(struct watch *w, uint32_t events)
+{
+    (void)events;
+    store_collect(container_of(w, struct chat, store_watch)->store);
+}
+
+static void on_settle(void *ctx)
+{
+    struct chat *chat = ctx;
+    store_flush(chat->store);
+}
+
+enum store_status chat_open(struct chat *chat, struct stream_set *set,
+                            const struct chat_options *options, const struct store_options *store,
+                            struct store_error *error)
+{
+    *chat = (struct chat){.options = *options};
+    chat->kind = (struct websocket_kind){.server = true,
+                                         .text_only = true,
+                                         .max_message = options->max_frame,
+                                         .on_request = on_request,
+                                         .on_message = on_message,
+                                         .on_drained = on_drained,
+                                         .on_timer = on_timer,
+                                         .on_closed = on_closed};
+    websocket_kind_init(&chat->kind, set, chat);
+    list_init(&chat->unregistered);
+    struct store_options with_calls = *store;
+    with_calls.committed = api_committed;
+    with_calls.failed = api_failed;
+    with_calls.ctx = chat;
+    enum store_status status = store_open(&chat->store, &with_calls, error);
+    if (status != STORE_OK)
+        return status;
+    chat->store_watch = (struct watch){.fd = store_fd(chat->store), .ready = on_store_ready};
+    set->loop->settle = (struct loop_hook){on_settle, chat};
+    if (hub_init(&chat->hub) || loop_watch(set->loop, &chat->store_watch, EPOLLIN)) {
+        store_close(chat->store);
+        snprintf(error->text, sizeof error->text, "no memory or no descriptors left");
+        return STORE_SYSTEM;
+    }
+    return STORE_OK;
+}
+
+void chat_set_secret(struct chat *chat, struct slice secret)
+{
+    chat->keys[1] = chat->keys[0];
+    hmac_key_init(&chat->keys[0], secret);
+    if (chat->keys_n < 2)
+        chat->keys_n++;
+}
+
+static void drain_list(struct list *sessions)
+{
+    LIST_EACH(link, sessions)
+    {
+        struct session *s = container_of(link, struct session, link);
+        if (s->ws.state == WEBSOCKET_OPEN)
+            api_info(s, "going_away", "the server is shutting down; connect again in a moment");
+        if (s->ws.state != WEBSOCKET_ENDED)
+            session_close(s, CLOSE_GOING_AWAY, "the server is shutting down");
+    }
+}
+
+void chat_drain(struct chat *chat)
+{
+    chat->draining = true;
+    for (uint32_t i = 0; i < chat->hub.n; i++)
+        if (chat->hub.users[i])
+            drain_list(&chat->hub.users[i]->sessions);
+    drain_list(&chat->unregistered);
+}
+
+int chat_failure(const struct chat *chat)
+{
+    return store_failure(chat->store);
+}
+
+static void cut_list(struct list *sessions)
+{
+    LIST_EACH(link, sessions)
+    {
+        struct session *s = container_of(link, struct session, link);
+        stream_close(&s->ws.stream);
+    }
+}
+
+/* Whoever has not taken his leave by now is cut off. */
+static void chat_cut(struct chat *chat)
+{
+    for (uint32_t i = 0; i < chat->hub.n; i++)
+        if (chat->hub.users[i])
+            cut_list(&chat->hub.users[i]->sessions);
+    cut_list(&chat->unregistered);
+    while (chat->stats.connections)
+        if (loop_turn(chat->kind.stream.set->loop, 0) < 0)
+            break;
+}
+
+void chat_close(struct chat *chat)
+{
+    chat_cut(chat);
+    loop_unwatch(chat->kind.stream.set->loop, &chat->store_watch);
+    chat->kind.stream.set->loop->settle.run = NULL;
+    store_close(chat->store);
+    hub_fini(&chat->hub);
+    buf_free(&chat->pending);
+    buf_free(&chat->frame);
+    buf_free(&chat->text);
+    buf_free(&chat->content);
+}

@@ -1,0 +1,95 @@
+/*
+ * chat: the API over the store, for any number of connections.
+ *
+ * The owner opens it on a stream_set, hands it accepted sockets, and runs the loop; everything else
+ * happens in callbacks of the loop. It owns the store and the connections.
+ */
+#ifndef CHAT_CHAT_H
+#define CHAT_CHAT_H
+
+#include "chat/hub.h"
+#include "codec/hmac.h"
+#include "net/websocket.h"
+#include "store/store.h"
+
+/* PROTOCOL.md, sections 3 and 4: what is not an option is fixed there. */
+#define CHAT_REGISTER_MS 30000 /* from the upgrade to the registration */
+#define CHAT_HEAD_MS 10000     /* for the request head */
+#define CHAT_STUCK_MS 20000    /* a reader that takes nothing while something waits */
+
+enum chat_close_code {
+    CLOSE_TOKEN_EXPIRED = 4001,
+    CLOSE_UNREGISTERED = 4002,
+    CLOSE_TOO_MANY = 4003,
+    CLOSE_TOO_SLOW = 4008,
+};
+
+struct chat_options {
+    uint32_t max_user_connections;
+    uint32_t max_frame;   /* bytes */
+    uint32_t max_content; /* bytes of UTF-8 */
+    uint32_t max_queue;   /* bytes of live events that wait for one reader */
+    uint32_t rate;        /* events a second and connection; 0: no limit */
+    uint32_t idle_ms;     /* silence that ends a connection; a ping is sent after 5/9 of it */
+    const char **origins; /* allowed ones besides the server's own; "*": all */
+    size_t origins_n;
+    const struct log *log;
+    const struct clock *clock;
+    /* Answers requests for other paths than /chat, as websocket.h's on_request. */
+    void (*on_request)(void *ctx, struct websocket *ws, const struct http_head *request);
+    void *ctx;
+};
+
+/* For the metrics; all but `connections` only grow. */
+struct chat_stats {
+    uint64_t connections; /* open now, any state */
+    uint64_t accepted;    /* connections since the start */
+    uint64_t requests;    /* events of clients */
+    uint64_t refused;     /* of them answered with an info */
+    uint64_t stored;      /* messages */
+    uint64_t delivered;   /* live events, each receiver counted */
+    uint64_t too_slow;    /* connections closed with 4008 */
+};
+
+struct chat {
+    struct websocket_kind kind;
+    struct chat_options options;
+    struct store *store;
+    struct watch store_watch;
+    struct hub hub;
+    struct list unregistered; /* sessions without a user, by `link` */
+    struct hmac_key keys[2];  /* of the tokens: the present secret, the one before it */
+    size_t keys_n;
+    struct buf pending; /* sends that wait for their commit, in the order of their ids */
+    size_t pending_at;  /* bytes of it that are done with */
+    struct buf frame;   /* where frames are put together */
+    struct buf text;    /* likewise the strings in them */
+    struct buf content; /* a content on its way into the store */
+    bool draining;
+    struct chat_stats stats;
+};
+
+/*
+ * Opens the store and joins the loop. store's callbacks are filled in here; the rest of it, and the
+ * options, are the caller's. What it returns other than STORE_OK is the store's, with *error.
+ */
+__attribute__((warn_unused_result)) enum store_status
+chat_open(struct chat *chat, struct stream_set *set, const struct chat_options *options,
+          const struct store_options *store, struct store_error *error);
+
+/* Takes a new secret; tokens of the one before it stay good. */
+void chat_set_secret(struct chat *chat, struct slice secret);
+
+/* Takes over an accepted socket. */
+void chat_accept(struct chat *chat, int fd);
+
+/* Tells every client that the server goes away, and closes all. New requests are refused. */
+void chat_drain(struct chat *chat);
+
+/* The store's failure, or 0 while it takes messages. */
+int chat_failure(const struct chat *chat);
+
+/* Cuts off whoever is still connected, commits what is pending. */
+void chat_close(struct chat *chat);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * hub: who is connected. A user is here while at least one session of his is.
+ */
+#ifndef CHAT_HUB_H
+#define CHAT_HUB_H
+
+#include "base/list.h"
+#include "base/table.h"
+
+struct online {
+    struct list sessions; /* of struct session, by `link` */
+    uint32_t number;      /* its place in the hub */
+    uint32_t count;       /* sessions */
+    uint8_t name_n;
+    uint8_t name[];
+};
+
+struct hub {
+    struct table names;
+    struct online **users; /* by number; NULL: free */
+    uint32_t n, cap;       /* numbers given out so far, room for */
+    uint32_t *vacant;      /* numbers to give out again */
+    uint32_t vacant_n;
+};
+
+__attribute__((warn_unused_result)) int hub_init(struct hub *hub);
+void hub_fini(struct hub *hub);
+
+/* The user, or NULL if he is not connected. */
+struct online *hub_find(const struct hub *hub, struct slice name);
+
+/* The user, made if he was not connected; NULL: out of memory. */
+struct online *hub_enter(struct hub *hub, struct slice name);
+
+/* Forgets a user without sessions. */
+void hub_leave(struct hub *hub, struct online *user);
+
+static inline struct slice online_name(const struct online *user)
+{
+    return slice_of(user->name, user->name_n);
+}
+
+#endif

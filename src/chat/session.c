@@ -1,0 +1,251 @@
+#include "chat/session.h"
+
+#include "chat/answer.h"
+#include "chat/api.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Every session is looked at this often at least, so that a reader that gets stuck is noticed
+   before its 20 s are over. */
+#define SESSION_TICK_MS 10000
+/* Events over the rate, in a row, that are a flood. */
+#define SESSION_FLOOD 1000
+/* Sends that wait for their commit before no more is read from a connection. */
+#define SESSION_PENDING 1024
+
+static uint32_t session_now(const struct session *s)
+{
+    return (uint32_t)s->ws.stream.kind->set->loop->now;
+}
+
+struct session *session_new(void)
+{
+    struct session *s = calloc(1, sizeof *s);
+    if (s)
+        list_init(&s->link);
+    return s;
+}
+
+void session_start(struct session *s)
+{
+    struct chat *chat = session_chat(s);
+    chat->stats.connections++;
+    chat->stats.accepted++;
+    list_append(&chat->unregistered, &s->link);
+    s->opened = session_now(s);
+    s->expires = INT64_MAX;
+    stream_set_timer(&s->ws.stream, CHAT_HEAD_MS);
+}
+
+void session_opened(struct session *s)
+{
+    s->opened = s->refilled = session_now(s);
+    s->credit = 2000 * session_chat(s)->options.rate;
+    stream_set_timer(&s->ws.stream, SESSION_TICK_MS);
+}
+
+static void session_free(struct session *s)
+{
+    if (s->gone && s->pending == 0)
+        free(s);
+}
+
+static void session_leave(struct session *s)
+{
+    list_remove(&s->link);
+    if (s->user && --s->user->count == 0)
+        hub_leave(&session_chat(s)->hub, s->user);
+    s->user = NULL;
+}
+
+void session_closed(struct session *s)
+{
+    session_chat(s)->stats.connections--;
+    session_leave(s);
+    answer_free(s);
+    s->gone = true;
+    session_free(s);
+}
+
+void session_await(struct session *s)
+{
+    if (++s->pending >= SESSION_PENDING)
+        stream_pause(&s->ws.stream);
+}
+
+void session_settled(struct session *s)
+{
+    s->pending--;
+    if (s->gone)
+        session_free(s);
+    else
+        session_resume(s);
+}
+
+void session_resume(struct session *s)
+{
+    if (s->ws.stream.flags & STREAM_PAUSED && !s->answer && s->pending < SESSION_PENDING)
+        stream_resume(&s->ws.stream);
+}
+
+/* ---- deadlines --------------------------------------------------------------------------- */
+
+/* Silence: asks whether anybody is there, later gives up. Returns ms until it has to look again,
+   0: it gave up. While an answer is under way nothing is read, and the queue's progress counts. */
+static int64_t session_check_silence(struct session *s)
+{
+    int64_t idle = session_chat(s)->options.idle_ms, ping = idle * 5 / 9;
+    int64_t silent = stream_silent_ms(&s->ws.stream);
+    if (s->answer)
+        return SESSION_TICK_MS;
+    if (silent >= idle) {
+        stream_close(&s->ws.stream);
+        return 0;
+    }
+    if (silent < ping) {
+        s->pinged = false;
+        return ping - silent;
+    }
+    if (!s->pinged)
+        websocket_send(&s->ws, FRAME_PING, SLICE(""));
+    s->pinged = true;
+    return idle - silent;
+}
+
+/* ms until the token expires, at most an hour so that no difference overflows. */
+static int64_t until_expiry(const struct session *s)
+{
+    int64_t now = clock_wall_ms(session_chat(s)->options.clock);
+    if (s->expires > now + 3600000)
+        return 3600000;
+    return s->expires - now;
+}
+
+static int64_t min64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+void session_timer(struct session *s)
+{
+    struct stream *stream = &s->ws.stream;
+    if (s->ws.state == WEBSOCKET_HANDSHAKE) {
+        websocket_respond(&s->ws, 408, "text/plain; charset=utf-8", "",
+                          SLICE("The request head did not come within 10 s.\n"), false);
+        return;
+    }
+    int64_t next = SESSION_TICK_MS;
+    if (!s->user) {
+        int64_t left = CHAT_REGISTER_MS - (int64_t)(session_now(s) - s->opened);
+        if (left <= 0) {
+            session_close(s, CLOSE_UNREGISTERED, "not registered within 30 s");
+            return;
+        }
+        next = min64(next, left);
+    }
+    if (until_expiry(s) <= 0) {
+        api_info(s, "token_expired", "the token has expired; register again with a fresh one");
+        session_close(s, CLOSE_TOKEN_EXPIRED, "token expired");
+        return;
+    }
+    if (stream_stuck_ms(stream) >= CHAT_STUCK_MS) {
+        session_chat(s)->stats.too_slow++;
+        session_close(s, CLOSE_TOO_SLOW, "nothing was taken for 20 s");
+        return;
+    }
+    next = min64(next, session_check_silence(s));
+    next = min64(next, until_expiry(s));
+    if (stream->queued)
+        next = min64(next, CHAT_STUCK_MS - (int64_t)stream_stuck_ms(stream));
+    stream_set_timer(stream, next);
+}
+
+/* ---- limits ------------------------------------------------------------------------------ */
+
+bool session_charge(struct session *s)
+{
+    uint32_t rate = session_chat(s)->options.rate;
+    if (!rate)
+        return true;
+    uint64_t passed = session_now(s) - s->refilled;
+    uint64_t credit = s->credit + passed * rate;
+    s->refilled = session_now(s);
+    s->credit = (uint32_t)(credit < 2000ULL * rate ? credit : 2000ULL * rate);
+    if (s->credit < 1000) {
+        if (++s->refusals == SESSION_FLOOD)
+            session_close(s, CLOSE_POLICY, "far more events than the rate allows");
+        return false;
+    }
+    s->credit -= 1000;
+    s->refusals = 0;
+    return true;
+}
+
+/* Closes the session of that user that was silent longest, other than s. */
+static void session_evict(struct session *s)
+{
+    struct session *oldest = NULL;
+    LIST_EACH(link, &s->user->sessions)
+    {
+        struct session *other = container_of(link, struct session, link);
+        if (other == s || other->ws.state != WEBSOCKET_OPEN)
+            continue;
+        if (!oldest || stream_silent_ms(&other->ws.stream) > stream_silent_ms(&oldest->ws.stream))
+            oldest = other;
+    }
+    if (oldest)
+        session_close(oldest, CLOSE_TOO_MANY, "too many connections of this user");
+}
+
+int session_register(struct session *s, struct slice user, int64_t expires)
+{
+    struct chat *chat = session_chat(s);
+    s->expires = expires;
+    stream_set_timer(&s->ws.stream, min64(SESSION_TICK_MS, until_expiry(s)));
+    if (s->user)
+        return 0;
+    struct online *online = hub_enter(&chat->hub, user);
+    if (!online)
+        return -ENOMEM;
+    list_remove(&s->link);
+    list_append(&online->sessions, &s->link);
+    s->user = online;
+    online->count++;
+    if (online->count > chat->options.max_user_connections)
+        session_evict(s);
+    return 0;
+}
+
+/* ---- sending ----------------------------------------------------------------------------- */
+
+void session_send(struct session *s, struct slice text)
+{
+    if (s->answer)
+        answer_hold(s, text);
+    else
+        websocket_send(&s->ws, FRAME_TEXT, text);
+}
+
+void session_send_live(struct session *s, struct slice text)
+{
+    if (s->ws.state != WEBSOCKET_OPEN)
+        return;
+    size_t waiting = s->answer ? answer_held(s) : s->ws.stream.queued;
+    if (waiting + text.n > session_chat(s)->options.max_queue) {
+        session_chat(s)->stats.too_slow++;
+        session_close(s, CLOSE_TOO_SLOW, "more events wait than --max-queue allows");
+        return;
+    }
+    session_chat(s)->stats.delivered++;
+    session_send(s, text);
+}
+
+void session_close(struct session *s, uint16_t code, const char *reason)
+{
+    s->ws.code = code;
+    if (s->answer)
+        stream_close(&s->ws.stream);
+    else
+        websocket_close(&s->ws, code, reason);
+}

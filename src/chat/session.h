@@ -1,0 +1,72 @@
+/*
+ * session: one connection of a client: its deadlines, its limits, what is sent to it.
+ *
+ * Whatever goes to a client passes session_send or session_send_live. While an answer of many parts
+ * is under way (answer.h), everything else waits behind it.
+ */
+#ifndef CHAT_SESSION_H
+#define CHAT_SESSION_H
+
+#include "chat/chat.h"
+
+struct answer;
+
+struct session {
+    struct websocket ws;
+    struct online *user;   /* NULL: not registered */
+    struct list link;      /* in its user's list, or in chat->unregistered */
+    struct answer *answer; /* under way; NULL: none */
+    int64_t expires;       /* wall clock, ms: the token's end; INT64_MAX: never */
+    uint32_t opened;       /* loop->now, truncated: the upgrade, before it the accept */
+    uint32_t refilled;     /* likewise: when `credit` was last reckoned */
+    uint32_t credit;       /* thousandths of events it may send now */
+    uint32_t pending;      /* sends of its that wait for their commit */
+    uint16_t refusals;     /* events in a row that were over the rate */
+    bool pinged;           /* since something last came in */
+    bool gone;             /* closed; freed with the last pending send */
+};
+
+struct session *session_new(void);
+
+/* To be called once for each connection that was accepted. */
+void session_start(struct session *s);
+void session_opened(struct session *s);
+void session_timer(struct session *s);
+
+/* Takes one event off the rate: whether there was one. Floods are closed with 1008. */
+__attribute__((warn_unused_result)) bool session_charge(struct session *s);
+
+/* Makes the session one of that user; a session too many is closed. -ENOMEM. */
+__attribute__((warn_unused_result)) int session_register(struct session *s, struct slice user,
+                                                         int64_t expires);
+
+/* Queues an answer, a JSON text. */
+void session_send(struct session *s, struct slice text);
+
+/* Queues a live event; a reader that is too slow for it is closed with 4008. */
+void session_send_live(struct session *s, struct slice text);
+
+/* Ends the session; while an answer is half sent, without a close frame. */
+void session_close(struct session *s, uint16_t code, const char *reason);
+
+/* Ends and forgets it: called once by the websocket. */
+void session_closed(struct session *s);
+
+/* One send more, one send less waits for its commit; the last one frees a session that is gone. */
+void session_await(struct session *s);
+void session_settled(struct session *s);
+
+/* Reads on, unless there is a reason left not to. */
+void session_resume(struct session *s);
+
+static inline struct session *session_of(struct websocket *ws)
+{
+    return container_of(ws, struct session, ws);
+}
+
+static inline struct chat *session_chat(const struct session *s)
+{
+    return s->ws.stream.kind->ctx;
+}
+
+#endif

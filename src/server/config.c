@@ -1,0 +1,143 @@
+#include "server/config.h"
+
+#include "base/version.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONFIG_FILE_MAX (64 << 10) /* bytes */
+
+/* The values of a content in escapes must fit a frame, and a queue must hold some frames. */
+#define MAX_CONTENT_LIMIT (128u << 10)
+#define MAX_FRAME_LIMIT (1u << 20)
+#define MAX_QUEUE_LIMIT (1u << 30)
+
+static char *read_file(const char *path, struct args_error *error)
+{
+    FILE *f = fopen(path, "re");
+    char *text = f ? malloc(CONFIG_FILE_MAX + 1) : NULL;
+    size_t n = text ? fread(text, 1, CONFIG_FILE_MAX + 1, f) : 0;
+    const char *why = NULL;
+    if (!text || ferror(f))
+        why = strerror(errno);
+    else if (n > CONFIG_FILE_MAX)
+        why = "it is over 64 KiB";
+    else if (memchr(text, 0, n))
+        why = "it holds a zero byte";
+    if (f)
+        fclose(f);
+    if (why) {
+        free(text);
+        snprintf(error->text, sizeof error->text, "config file %.100s: %s", path, why);
+        return NULL;
+    }
+    text[n] = 0;
+    return text;
+}
+
+static int parse_sync(struct config *c, const char *text, struct args_error *error)
+{
+    struct arg ms[] = {
+        {.name = "sync", .kind = ARG_NUMBER, .to = &c->sync_ms, .min = 1, .max = 60000}, {0}};
+    char assignment[64];
+    if (strcmp(text, "always") == 0) {
+        c->sync = STORE_SYNC_ALWAYS;
+    } else if (strcmp(text, "none") == 0) {
+        c->sync = STORE_SYNC_NONE;
+    } else {
+        c->sync = STORE_SYNC_TIMED;
+        snprintf(assignment, sizeof assignment, "sync = %.40s", text);
+        if (args_parse_file(ms, assignment, error)) {
+            snprintf(error->text, sizeof error->text,
+                     "sync: \"%.40s\" is neither always, none, nor milliseconds from 1 to 60000",
+                     text);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+enum config_result config_parse(struct config *out, int argc, char **argv, struct args_error *error)
+{
+    *out = (struct config){.data = "data",
+                           .max_user_connections = 32,
+                           .max_frame = 64 << 10,
+                           .max_content = 16 << 10,
+                           .max_queue = 1 << 20,
+                           .rate = 100,
+                           .idle_timeout = 45};
+    const char *file = NULL, *sync = "always", *level = "info";
+    bool help = false, version = false;
+    struct arg rows[] = {
+        {"listen", ARG_LIST, &out->listen, 0, 0, "ADDR",
+         "HOST:PORT, [V6]:PORT or unix:PATH; several times; default 127.0.0.1:8080", 0},
+        {"data", ARG_TEXT, &out->data, 0, 0, "DIR", "where the messages are kept; default ./data",
+         0},
+        {"secret-file", ARG_TEXT, &out->secret_file, 0, 0, "FILE",
+         "the key of the tokens, 32 bytes or more; default DIR/secret, made if missing", 0},
+        {"sync", ARG_TEXT, &sync, 0, 0, "always|none|MS",
+         "when messages are made durable; default always: before they are acknowledged", 0},
+        {"origin", ARG_LIST, &out->origins, 0, 0, "ORIGIN",
+         "web pages of this origin may connect, beside the server's own; * for all", 0},
+        {"admin", ARG_TEXT, &out->admin, 0, 0, "ADDR", "a listener for /metrics and /healthz", 0},
+        {"demo", ARG_FLAG, &out->demo, 0, 0, NULL,
+         "serve the web client and tokens for anybody; on loopback only", 0},
+        {"config", ARG_TEXT, &file, 0, 0, "FILE", "options from a file, one NAME = VALUE a line",
+         0},
+        {"user", ARG_TEXT, &out->user, 0, 0, "NAME", "become this user once the ports are open", 0},
+        {"max-connections", ARG_NUMBER, &out->max_connections, 1, 10000000, "N",
+         "default: what the descriptor limit allows", 0},
+        {"max-user-connections", ARG_NUMBER, &out->max_user_connections, 1, 100000, "N",
+         "of one user; default 32", 0},
+        {"max-frame", ARG_NUMBER, &out->max_frame, 1024, MAX_FRAME_LIMIT, "BYTES",
+         "of one request; default 65536", 0},
+        {"max-content", ARG_NUMBER, &out->max_content, 1, MAX_CONTENT_LIMIT, "BYTES",
+         "of one message as UTF-8; default 16384", 0},
+        {"max-queue", ARG_NUMBER, &out->max_queue, 4096, MAX_QUEUE_LIMIT, "BYTES",
+         "of events that wait for a slow reader; default 1048576", 0},
+        {"rate", ARG_NUMBER, &out->rate, 0, 1000000, "N",
+         "events a second and connection, bursts of twice that; 0: no limit; default 100", 0},
+        {"idle-timeout", ARG_NUMBER, &out->idle_timeout, 2, 86400, "S",
+         "silence, unanswered pings included, that ends a connection; default 45", 0},
+        {"log-level", ARG_TEXT, &level, 0, 0, "L", "error, warn, info or debug; default info", 0},
+        {"version", ARG_FLAG, &version, 0, 0, NULL, "print the version", 0},
+        {"help", ARG_FLAG, &help, 0, 0, NULL, "print this", 0},
+        {0}};
+    int rest = args_parse(rows, argc, argv, error);
+    if (rest < 0)
+        return CONFIG_BAD;
+    if (help) {
+        printf("usage: parleyd [OPTION]...\nA chat server: a JSON event API over WebSocket.\n\n");
+        args_help(rows);
+        return CONFIG_DONE;
+    }
+    if (version) {
+        printf("parleyd %s\n", PARLEY_VERSION);
+        return CONFIG_DONE;
+    }
+    if (rest < argc) {
+        snprintf(error->text, sizeof error->text, "\"%.60s\" is no option; see --help", argv[rest]);
+        return CONFIG_BAD;
+    }
+    if (file && (!(out->file = read_file(file, error)) || args_parse_file(rows, out->file, error)))
+        return CONFIG_BAD;
+    if (parse_sync(out, sync, error))
+        return CONFIG_BAD;
+    int parsed = log_level_parse(level);
+    if (parsed < 0) {
+        snprintf(error->text, sizeof error->text,
+                 "log-level: \"%.40s\" is neither error, warn, info nor debug", level);
+        return CONFIG_BAD;
+    }
+    out->log_level = (enum log_level)parsed;
+    if (out->listen.n == 0)
+        out->listen = (struct arg_list){{"127.0.0.1:8080"}, 1};
+    return CONFIG_OK;
+}
+
+void config_free(struct config *config)
+{
+    free(config->file);
+}

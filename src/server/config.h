@@ -1,0 +1,38 @@
+/*
+ * config: what parleyd can be told, by its command line and its config file.
+ */
+#ifndef SERVER_CONFIG_H
+#define SERVER_CONFIG_H
+
+#include "base/args.h"
+#include "base/log.h"
+#include "store/store.h"
+
+struct config {
+    struct arg_list listen;
+    const char *data;
+    const char *secret_file; /* NULL: the default place */
+    enum store_sync sync;
+    uint32_t sync_ms;
+    struct arg_list origins;
+    const char *admin; /* NULL: no admin listener */
+    const char *user;  /* NULL: stay who we are */
+    bool demo;
+    uint32_t max_connections; /* 0: what the descriptor limit allows */
+    uint32_t max_user_connections;
+    uint32_t max_frame;
+    uint32_t max_content;
+    uint32_t max_queue;
+    uint32_t rate;
+    uint32_t idle_timeout; /* seconds */
+    enum log_level log_level;
+    char *file; /* the text of the config file, which the values point into */
+};
+
+enum config_result { CONFIG_OK, CONFIG_DONE /* --help, --version */, CONFIG_BAD };
+
+enum config_result config_parse(struct config *out, int argc, char **argv,
+                                struct args_error *error);
+void config_free(struct config *config);
+
+#endif

@@ -1,0 +1,29 @@
+#include "server/page.h"
+
+#if PARLEY_DEMO
+
+/* The file as it is, between two symbols of its own. */
+__asm__(".section .rodata\n"
+        ".global parley_page_begin\n"
+        ".global parley_page_end\n"
+        "parley_page_begin:\n"
+        ".incbin \"src/server/web/index.html\"\n"
+        "parley_page_end:\n"
+        ".byte 0\n"
+        ".previous\n");
+
+extern const uint8_t parley_page_begin[], parley_page_end[];
+
+struct slice page_html(void)
+{
+    return slice_of(parley_page_begin, (size_t)(parley_page_end - parley_page_begin));
+}
+
+#else
+
+struct slice page_html(void)
+{
+    return SLICE("");
+}
+
+#endif

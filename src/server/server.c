@@ -1,0 +1,323 @@
+#include "server/server.h"
+
+#include "server/metrics.h"
+#include "server/pages.h"
+#include "server/privileges.h"
+#include "server/secret.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Descriptors that are not clients': log segments, listeners, epoll, and some to spare. */
+#define SERVER_OWN_DESCRIPTORS 64
+
+__attribute__((format(printf, 3, 4))) static enum exit_status
+fail(struct server_error *error, enum exit_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(error->text, sizeof error->text, format, args);
+    va_end(args);
+    return status;
+}
+
+/* ---- accepting --------------------------------------------------------------------------- */
+
+/* A word to whoever comes too many, as far as the socket takes it at once. */
+static void turn_away(int fd)
+{
+    static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n"
+                               "Connection: close\r\nContent-Length: 31\r\n\r\n"
+                               "Too many connections are open.\n";
+    ssize_t sent = send(fd, text, sizeof text - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)sent;
+    close(fd);
+}
+
+struct admin_connection {
+    struct websocket ws;
+    struct list link;
+};
+
+static void accepted(struct listener *l, int fd, const struct address *peer)
+{
+    struct server *server = l->ctx;
+    (void)peer;
+    if (server->streams.open >= server->max_connections)
+        turn_away(fd);
+    else
+        chat_accept(&server->chat, fd);
+}
+
+static void admin_accepted(struct listener *l, int fd, const struct address *peer)
+{
+    struct server *server = l->ctx;
+    struct admin_connection *c = calloc(1, sizeof *c);
+    (void)peer;
+    if (!c) {
+        close(fd);
+    } else if (websocket_accept(&c->ws, &server->admin_kind, fd)) {
+        free(c);
+    } else {
+        list_init(&c->link);
+        list_append(&server->admin_open, &c->link);
+        stream_set_timer(&c->ws.stream, CHAT_HEAD_MS);
+    }
+}
+
+static void admin_request(struct websocket *ws, const struct http_head *request)
+{
+    pages_admin(ws->stream.kind->ctx, ws, request);
+}
+
+static void admin_timer(struct websocket *ws)
+{
+    stream_close(&ws->stream);
+}
+
+static void admin_closed(struct websocket *ws)
+{
+    struct admin_connection *c = container_of(ws, struct admin_connection, ws);
+    list_remove(&c->link);
+    free(c);
+}
+
+static enum exit_status open_listener(struct server *server, struct listener *l, const char *text,
+                                      void (*on_accept)(struct listener *, int,
+                                                        const struct address *),
+                                      struct server_error *error)
+{
+    struct address address;
+    const char *why = address_parse(&address, text);
+    if (why)
+        return fail(error, EXIT_USAGE_ERROR, "\"%.100s\" is no address: %s", text, why);
+    if (server->config->demo && !address_is_loopback(&address))
+        return fail(error, EXIT_USAGE_ERROR,
+                    "--demo gives tokens to anybody, so it listens on loopback only, not on %.100s",
+                    text);
+    int result = listener_open(l, &server->loop, &address, on_accept, server);
+    if (result)
+        return fail(error, EXIT_SYSTEM, "cannot listen on %.100s: %s", text, strerror(-result));
+    return EXIT_CLEAN;
+}
+
+static enum exit_status open_listeners(struct server *server, struct server_error *error)
+{
+    const struct config *config = server->config;
+    enum exit_status status = EXIT_CLEAN;
+    for (size_t i = 0; i < config->listen.n && status == EXIT_CLEAN; i++) {
+        status =
+            open_listener(server, &server->listeners[i], config->listen.items[i], accepted, error);
+        server->listeners_n += status == EXIT_CLEAN;
+    }
+    if (config->admin && status == EXIT_CLEAN)
+        status = open_listener(server, &server->admin, config->admin, admin_accepted, error);
+    return status;
+}
+
+/* ---- opening ----------------------------------------------------------------------------- */
+
+/* Takes as many descriptors as we may have: how many connections that allows. */
+static uint32_t raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 1024 - SERVER_OWN_DESCRIPTORS;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur > UINT32_MAX)
+        return UINT32_MAX;
+    if (limit.rlim_cur <= 2 * SERVER_OWN_DESCRIPTORS)
+        return SERVER_OWN_DESCRIPTORS;
+    return (uint32_t)limit.rlim_cur - SERVER_OWN_DESCRIPTORS;
+}
+
+static int load_secret(struct server *server, struct secret_error *error)
+{
+    const char *named = server->config->secret_file;
+    char path[4096];
+    struct secret secret;
+    int n = snprintf(path, sizeof path, "%s%s", named ? named : server->config->data,
+                     named ? "" : "/secret");
+    if (n < 0 || (size_t)n >= sizeof path) {
+        snprintf(error->text, sizeof error->text, "the path of the secret file is too long");
+        return -ENAMETOOLONG;
+    }
+    int result = secret_load(&secret, path, !named, &server->log, error);
+    if (result == 0)
+        chat_set_secret(&server->chat, slice_of(secret.bytes, secret.n));
+    secret_wipe(&secret);
+    return result;
+}
+
+static enum exit_status open_chat(struct server *server, struct server_error *error)
+{
+    static const enum exit_status statuses[] = {
+        [STORE_DAMAGED] = EXIT_DAMAGED,
+        [STORE_LOCKED] = EXIT_LOCKED,
+        [STORE_SYSTEM] = EXIT_SYSTEM,
+        [STORE_IO] = EXIT_IO,
+    };
+    const struct config *config = server->config;
+    struct chat_options options = {.max_user_connections = config->max_user_connections,
+                                   .max_frame = config->max_frame,
+                                   .max_content = config->max_content,
+                                   .max_queue = config->max_queue,
+                                   .rate = config->rate,
+                                   .idle_ms = config->idle_timeout * 1000,
+                                   .origins = (const char **)config->origins.items,
+                                   .origins_n = config->origins.n,
+                                   .log = &server->log,
+                                   .clock = &clock_system,
+                                   .on_request = pages_public,
+                                   .ctx = server};
+    struct store_options store = {.disk = &server->disk,
+                                  .log = &server->log,
+                                  .sync = config->sync,
+                                  .sync_ms = config->sync_ms};
+    struct store_error store_error;
+    enum store_status status =
+        chat_open(&server->chat, &server->streams, &options, &store, &store_error);
+    if (status != STORE_OK)
+        return fail(error, statuses[status], "%s", store_error.text);
+    struct secret_error secret_error;
+    int result = load_secret(server, &secret_error);
+    if (result == 0)
+        return EXIT_CLEAN;
+    chat_close(&server->chat);
+    return fail(error, result == -EINVAL || result == -ENOENT ? EXIT_USAGE_ERROR : EXIT_SYSTEM,
+                "%s", secret_error.text);
+}
+
+static void close_listeners(struct server *server)
+{
+    for (size_t i = 0; i < server->listeners_n; i++)
+        listener_close(&server->listeners[i]);
+    listener_close(&server->admin);
+}
+
+static void print_ready(const struct server *server)
+{
+    char text[ADDRESS_TEXT];
+    for (size_t i = 0; i < server->listeners_n; i++) {
+        address_format(text, &server->listeners[i].address);
+        fprintf(stderr, "%s: listening on %s\n", server->log.program, text);
+    }
+    if (server->admin.watch.fd >= 0) {
+        address_format(text, &server->admin.address);
+        fprintf(stderr, "%s: admin on %s\n", server->log.program, text);
+    }
+}
+
+static enum exit_status open_in_order(struct server *server, struct server_error *error)
+{
+    const struct config *config = server->config;
+    enum exit_status status = open_listeners(server, error);
+    if (status != EXIT_CLEAN)
+        return status;
+    int result = config->user ? privileges_drop(config->user) : 0;
+    if (result)
+        return fail(error, result == -ENOENT ? EXIT_USAGE_ERROR : EXIT_SYSTEM,
+                    "cannot become user %.64s: %s", config->user,
+                    result == -ENOENT ? "there is none of that name" : strerror(-result));
+    result = disk_open_dir(&server->disk, config->data);
+    if (result)
+        return fail(error, EXIT_SYSTEM, "data directory %.200s: %s", config->data,
+                    strerror(-result));
+    status = open_chat(server, error);
+    if (status != EXIT_CLEAN)
+        disk_close_dir(&server->disk);
+    return status;
+}
+
+enum exit_status server_open(struct server *server, const struct config *config,
+                             struct server_error *error)
+{
+    *server = (struct server){.config = config,
+                              .log = {.level = config->log_level, .program = "parleyd"},
+                              .admin = {.watch = {.fd = -1}}};
+    list_init(&server->admin_open);
+    uint32_t allowed = raise_descriptor_limit();
+    server->max_connections = config->max_connections && config->max_connections < allowed
+                                  ? config->max_connections
+                                  : allowed;
+    server->admin_kind = (struct websocket_kind){.server = true,
+                                                 .on_request = admin_request,
+                                                 .on_timer = admin_timer,
+                                                 .on_closed = admin_closed};
+    int result = loop_init(&server->loop, &clock_system);
+    if (result == 0)
+        result = stream_set_init(&server->streams, &server->loop);
+    if (result) {
+        loop_fini(&server->loop);
+        return fail(error, EXIT_SYSTEM, "cannot start: %s", strerror(-result));
+    }
+    websocket_kind_init(&server->admin_kind, &server->streams, server);
+    server->started = server->loop.now;
+    enum exit_status status = open_in_order(server, error);
+    if (status == EXIT_CLEAN) {
+        print_ready(server);
+        return EXIT_CLEAN;
+    }
+    close_listeners(server);
+    stream_set_fini(&server->streams);
+    loop_fini(&server->loop);
+    return status;
+}
+
+/* ---- running ----------------------------------------------------------------------------- */
+
+int server_run(struct server *server)
+{
+    while (!server->draining || (server->streams.open && server->loop.now < server->drain_until)) {
+        int result = loop_turn(&server->loop, server->draining ? 50 : -1);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+void server_drain(struct server *server)
+{
+    if (server->draining) {
+        server->drain_until = 0;
+        return;
+    }
+    log_write(&server->log, LOG_INFO, "shutting down: %u connections", server->streams.open);
+    server->draining = true;
+    server->drain_until = server->loop.now + SERVER_DRAIN_MS;
+    close_listeners(server);
+    chat_drain(&server->chat);
+}
+
+void server_reload(struct server *server)
+{
+    struct secret_error error;
+    if (load_secret(server, &error))
+        log_write(&server->log, LOG_ERROR, "%s; the present secret stays in use", error.text);
+    else
+        log_write(&server->log, LOG_INFO, "read the secret file again");
+}
+
+enum exit_status server_close(struct server *server)
+{
+    int failure = chat_failure(&server->chat);
+    close_listeners(server);
+    LIST_EACH(link, &server->admin_open)
+    {
+        stream_close(&container_of(link, struct admin_connection, link)->ws.stream);
+    }
+    chat_close(&server->chat);
+    while (server->streams.open && loop_turn(&server->loop, 0) >= 0)
+        ;
+    stream_set_fini(&server->streams);
+    loop_fini(&server->loop);
+    disk_close_dir(&server->disk);
+    return failure ? EXIT_IO : EXIT_CLEAN;
+}

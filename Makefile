@@ -50,7 +50,7 @@ FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] bench/*.[ch] tests/*/*
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test test-suite test-tools check install clean help
+.PHONY: all run test test-suite list-tests test-tools check install clean help
 
 all: $(PROGRAMS)
 
@@ -113,11 +113,14 @@ test: test-tools
 # One variant's programs and tests, for tests/run.
 test-suite: $(PROGRAMS) $(TESTS)
 
+list-tests:
+	@echo $(TESTS)
+
 test-tools:
 	@tests/install-tools
 
 check:
-	@tests/check $(FORMATTED)
+	@CPPFLAGS_ALL='$(CPPFLAGS_ALL)' CFLAGS_ALL='$(CFLAGS_ALL)' tests/check $(FORMATTED)
 
 help:
 	@echo "make            the programs, in build/release/"

@@ -231,8 +231,10 @@ void session_send_live(struct session *s, struct slice text)
 {
     if (s->ws.state != WEBSOCKET_OPEN)
         return;
+    /* In front of what is live there may be the end of an answer, which does not count. */
+    size_t answers = s->answer ? 0 : 2 * STREAM_HIGH;
     size_t waiting = s->answer ? answer_held(s) : s->ws.stream.queued;
-    if (waiting + text.n > session_chat(s)->options.max_queue) {
+    if (waiting + text.n > session_chat(s)->options.max_queue + answers) {
         session_chat(s)->stats.too_slow++;
         session_close(s, CLOSE_TOO_SLOW, "more events wait than --max-queue allows");
         return;

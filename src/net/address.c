@@ -13,6 +13,9 @@
 
 /* Connections that wait to be accepted; the kernel caps it at net.core.somaxconn. */
 #define ADDRESS_BACKLOG 4096
+/* Bytes that the kernel keeps unsent for a socket: what is more waits with us, so that a slow reader
+   holds little of the kernel's memory, and is seen to take something while it does. */
+#define ADDRESS_UNSENT (64 << 10)
 
 static const char *address_parse_unix(struct address *out, const char *path)
 {
@@ -111,9 +114,12 @@ static int address_socket(const struct address *a)
     int fd = socket(a->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
-    int on = 1;
-    if (a->storage.ss_family != AF_UNIX)
+    int on = 1, unsent = ADDRESS_UNSENT;
+    if (a->storage.ss_family != AF_UNIX) {
+        /* Accepted sockets have them from their listener. */
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+    }
     return fd;
 }
 

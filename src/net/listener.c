@@ -1,8 +1,6 @@
 #include "net/listener.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/un.h>
@@ -43,9 +41,6 @@ static void listener_ready(struct watch *w, uint32_t events)
             /* Anything else is "none left", or the end of one that was still waiting. */
             return;
         }
-        int on = 1;
-        if (peer.storage.ss_family != AF_UNIX)
-            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         l->accepted(l, fd, &peer);
     }
 }

@@ -180,6 +180,23 @@ static void the_signature_is_judged_before_the_claims(void **state)
     }
 }
 
+/* Nor is one that only begins with the right bytes. */
+static void a_signature_of_another_length_is_wrong(void **state)
+{
+    (void)state;
+    char text[2 * JWT_MAX];
+    uint8_t signature[SHA256_SIZE + 3] = {0};
+    struct jwt token;
+    struct slice t = make(text, SLICE(HS256), SLICE("{\"sub\":\"alice\"}"));
+    size_t n = t.n - BASE64URL_SIZE(SHA256_SIZE);
+    hmac_sign(&key, slice_of(text, n - 1), signature);
+    for (size_t size = 0; size <= sizeof signature; size++) {
+        size_t more = base64url_encode(text + n, slice_of(signature, size));
+        assert_int_equal(verify(slice_of(text, n + more), &token),
+                         size == SHA256_SIZE ? JWT_OK : JWT_BAD_SIGNATURE);
+    }
+}
+
 static void no_changed_or_shortened_token_passes(void **state)
 {
     (void)state;
@@ -380,6 +397,7 @@ int main(void)
         cmocka_unit_test(a_critical_extension_is_refused),
         cmocka_unit_test(what_is_not_a_token_is_malformed),
         cmocka_unit_test(the_signature_is_judged_before_the_claims),
+        cmocka_unit_test(a_signature_of_another_length_is_wrong),
         cmocka_unit_test(no_changed_or_shortened_token_passes),
         cmocka_unit_test(the_subject_must_be_a_user_id),
         cmocka_unit_test(times_are_honoured_to_the_millisecond),

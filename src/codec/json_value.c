@@ -102,7 +102,8 @@ static size_t json_put_escape(uint8_t *out, uint8_t c)
         out[1] = (uint8_t)letters[at - plain];
         return 2;
     }
-    memcpy(out + 1, "u00", 3);
+    out[1] = 'u';
+    out[2] = out[3] = '0';
     out[4] = (uint8_t)digits[c >> 4];
     out[5] = (uint8_t)digits[c & 15];
     return 6;

@@ -13,13 +13,13 @@ static inline uint32_t rotl(uint32_t x, int n)
 static void sha1_block(uint32_t state[5], const uint8_t *p)
 {
     uint32_t w[80];
-    for (int t = 0; t < 16; t++)
+    for (size_t t = 0; t < 16; t++)
         w[t] = be32_load(p + 4 * t);
-    for (int t = 16; t < 80; t++)
+    for (size_t t = 16; t < 80; t++)
         w[t] = rotl(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
 
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4];
-    for (int t = 0; t < 80; t++) {
+    for (size_t t = 0; t < 80; t++) {
         uint32_t f;
         if (t < 20)
             f = ((b & c) | (~b & d)) + 0x5a827999;
@@ -60,6 +60,6 @@ void sha1(struct slice in, uint8_t out[SHA1_SIZE])
     for (size_t at = 0; at < tail_n; at += SHA1_BLOCK)
         sha1_block(state, tail + at);
 
-    for (int i = 0; i < 5; i++)
+    for (size_t i = 0; i < 5; i++)
         be32_store(out + 4 * i, state[i]);
 }

@@ -23,9 +23,9 @@ static inline uint32_t rotr(uint32_t x, int n)
 static void sha256_block(uint32_t state[8], const uint8_t *p)
 {
     uint32_t w[64];
-    for (int t = 0; t < 16; t++)
+    for (size_t t = 0; t < 16; t++)
         w[t] = be32_load(p + 4 * t);
-    for (int t = 16; t < 64; t++) {
+    for (size_t t = 16; t < 64; t++) {
         uint32_t s0 = rotr(w[t - 15], 7) ^ rotr(w[t - 15], 18) ^ w[t - 15] >> 3;
         uint32_t s1 = rotr(w[t - 2], 17) ^ rotr(w[t - 2], 19) ^ w[t - 2] >> 10;
         w[t] = s1 + w[t - 7] + s0 + w[t - 16];
@@ -33,7 +33,7 @@ static void sha256_block(uint32_t state[8], const uint8_t *p)
 
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
     uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
-    for (int t = 0; t < 64; t++) {
+    for (size_t t = 0; t < 64; t++) {
         uint32_t s1 = rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25);
         uint32_t t1 = h + s1 + ((e & f) ^ (~e & g)) + sha256_k[t] + w[t];
         uint32_t s0 = rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22);
@@ -90,6 +90,6 @@ void sha256_final(struct sha256 *h, uint8_t out[SHA256_SIZE])
     }
     be64_store(h->block + SHA256_BLOCK - 8, h->n * 8);
     sha256_block(h->state, h->block);
-    for (int i = 0; i < 8; i++)
+    for (size_t i = 0; i < 8; i++)
         be32_store(out + 4 * i, h->state[i]);
 }

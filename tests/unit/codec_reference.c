@@ -537,7 +537,7 @@ static size_t random_token(char *out, const struct hmac_key *key)
         at += sprintf(at, "\"nbf\":%s,", times[below(2) ? below(2) : below(COUNT(times))]);
     if (below(4) == 0)
         at += sprintf(at, "\"iat\":%s,", times[below(COUNT(times))]);
-    at += sprintf(at, "\"x\":{\"sub\":\"eve\"}%s", below(20) ? "}" : "");
+    sprintf(at, "\"x\":{\"sub\":\"eve\"}%s", below(20) ? "}" : "");
 
     uint8_t signature[SHA256_SIZE];
     size_t n = base64url_encode(out, slice_str(headers[below(below(3) ? 4 : COUNT(headers))]));

@@ -41,12 +41,12 @@ static void assert_digest(const uint8_t *digest, size_t n, const char *expected)
     assert_string_equal(hex_text(text, slice_of(digest, n)), expected);
 }
 
-static struct slice million(void)
+static uint8_t *million(void)
 {
     uint8_t *p = malloc(MILLION);
     assert_non_null(p);
     memset(p, 'a', MILLION);
-    return slice_of(p, MILLION);
+    return p;
 }
 
 static void sha1_gives_the_published_digests(void **state)
@@ -59,10 +59,10 @@ static void sha1_gives_the_published_digests(void **state)
         sha1(guard_copy(&g, slice_str(vectors[i].text)), digest);
         assert_digest(digest, sizeof digest, vectors[i].sha1);
     }
-    struct slice m = million();
-    sha1(guard_copy(&g, m), digest);
+    uint8_t *m = million();
+    sha1(guard_copy(&g, slice_of(m, MILLION)), digest);
     assert_digest(digest, sizeof digest, "34aa973cd4c4daa4f61eeb2bdbad27316534016f");
-    free((void *)(uintptr_t)m.p);
+    free(m);
     guard_fini(&g);
 }
 
@@ -105,14 +105,14 @@ static void sha256_gives_the_published_digests_however_it_is_fed(void **state)
         sha256_in(&g, text, 0, 1, digest);
         assert_digest(digest, sizeof digest, vectors[i].sha256);
     }
-    struct slice m = million();
+    uint8_t *m = million();
     static const size_t steps[] = {1, 63, 64, 65, 1000, 4096};
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
-        sha256_in(&g, m, 0, steps[i], digest);
+        sha256_in(&g, slice_of(m, MILLION), 0, steps[i], digest);
         assert_digest(digest, sizeof digest,
                       "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
     }
-    free((void *)(uintptr_t)m.p);
+    free(m);
     guard_fini(&g);
 }
 

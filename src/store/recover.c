@@ -49,7 +49,7 @@ recover_damaged(struct recovery *r, uint64_t first_id, uint64_t at, const char *
     segment_name(name, first_id);
     snprintf(r->error->text, sizeof r->error->text,
              "%s is damaged at offset %" PRIu64 ": %s; nothing was changed; parley-log repair DIR "
-                                                "COPY saves what can be saved",
+             "COPY saves what can be saved",
              name, at, what);
     return STORE_DAMAGED;
 }
@@ -165,51 +165,54 @@ static enum store_status recover_record(struct recovery *r, uint64_t at, struct 
 
 /* ---- a segment -------------------------------------------------------------------------- */
 
-/* Opens the segment of that name and reads its head. STORE_END: a crash left it unfinished. */
-static enum store_status recover_open(struct recovery *r, uint64_t first_id, bool last)
+static enum store_status recover_open(struct recovery *r, uint64_t first_id)
 {
+    struct segments *all = &r->s->segments;
     char name[SEGMENT_NAME];
     segment_name(name, first_id);
-    r->segment = (struct segment){.head.first_id = first_id};
+    if (segments_reserve(all))
+        return recover_refused(r, "open", name, -ENOMEM);
+    r->segment = (struct segment){{.first_id = first_id}, r->disk->open(r->disk->ctx, name, 0)};
     r->window_n = 0;
-    r->segment.file = r->disk->open(r->disk->ctx, name, 0);
     if (r->segment.file < 0)
         return recover_refused(r, "open", name, r->segment.file);
-    if (segments_reserve(&r->s->segments)) {
-        r->disk->close(r->disk->ctx, r->segment.file);
-        return recover_refused(r, "open", name, -ENOMEM);
-    }
-    segments_push(&r->s->segments, &r->segment);
+    segments_push(all, &r->segment);
     int64_t size = r->disk->size(r->disk->ctx, r->segment.file);
     if (size < 0)
         return recover_refused(r, "read", name, (int)size);
     r->size = (uint64_t)size;
+    return STORE_OK;
+}
 
+/* STORE_END: a crash left it unfinished. */
+static enum store_status recover_head(struct recovery *r, bool last)
+{
+    struct segment_head *head = &r->segment.head;
+    uint64_t first_id = head->first_id;
+    uint8_t p[SEGMENT_HEAD] = {0};
     size_t n = r->size < SEGMENT_HEAD ? (size_t)r->size : SEGMENT_HEAD;
-    uint8_t head[SEGMENT_HEAD] = {0};
-    const uint8_t *p = head;
-    enum store_status status = recover_bytes(r, 0, n, &p);
-    if (status)
-        return status;
-    memcpy(head, p, n);
+    int64_t got = r->disk->pread(r->disk->ctx, r->segment.file, p, n, 0);
+    if (got != (int64_t)n)
+        return recover_refused_segment(r, "read", first_id, got < 0 ? (int)got : -EIO);
     uint32_t version;
-    struct segment *segment = &r->s->segments.at[r->s->segments.count - 1];
-    enum segment_head_status found = segment_head_read(&segment->head, head, &version);
-    if (found == SEGMENT_HEAD_NEWER)
+    switch (segment_head_read(head, p, &version)) {
+    case SEGMENT_HEAD_OK:
+        if (head->first_id != first_id)
+            return recover_damaged(r, first_id, 24, "this is the segment of id %" PRIu64,
+                                   head->first_id);
+        r->s->segments.at[r->s->segments.count - 1].head = *head;
+        return STORE_OK;
+    case SEGMENT_HEAD_NEWER:
         return recover_damaged(r, first_id, 8,
                                "its format is version %" PRIu32 ", and this program reads %d",
                                version, RECORD_VERSION);
-    if (found == SEGMENT_HEAD_OK && segment->head.first_id == first_id) {
-        r->segment = *segment;
-        return STORE_OK;
+    case SEGMENT_HEAD_FOREIGN:
+    case SEGMENT_HEAD_BROKEN:
+        break;
     }
-    segment->head.first_id = first_id;
-    if (last && found != SEGMENT_HEAD_OK && r->size <= SEGMENT_HEAD && segment_head_torn(head, n))
+    if (last && r->size <= SEGMENT_HEAD && segment_head_torn(p, n))
         return STORE_END;
-    return recover_damaged(r, first_id, 0, "%s",
-                           found == SEGMENT_HEAD_FOREIGN ? "this is not a segment of parley"
-                           : found == SEGMENT_HEAD_OK    ? "the head is that of another file"
-                                                         : "the check of the head does not match");
+    return recover_damaged(r, first_id, 0, "this is not the head of a segment of parley");
 }
 
 /* Whether the segment goes on where the one before it ended. */
@@ -293,7 +296,7 @@ static enum store_status recover_take(struct recovery *r, uint64_t at, const str
     if (record->prev != c->last)
         return recover_damaged(r, file, at,
                                "the message before it is said to be at place %" PRIu64 " and is at "
-                                                                                       "%" PRIu64,
+                               "%" PRIu64,
                                record->prev, c->last);
     index_commit(&s->index, record->conversation, r->segment.head.base + at, record->id);
     s->next_id = record->id + 1;
@@ -355,7 +358,9 @@ static enum store_status recover_scan(struct recovery *r)
 {
     for (size_t i = 0; i < r->name_count; i++) {
         bool last = i + 1 == r->name_count;
-        enum store_status status = recover_open(r, r->names[i], last);
+        enum store_status status = recover_open(r, r->names[i]);
+        if (!status)
+            status = recover_head(r, last);
         if (status == STORE_END) {
             r->torn_head = true;
             return STORE_OK;

@@ -1,0 +1,268 @@
+/* store: what is appended and committed is read back, page by page. */
+#include "../support/store_box.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static int setup(void **state)
+{
+    struct box *b = malloc(sizeof *b);
+    assert_non_null(b);
+    box_init(b);
+    box_open(b);
+    *state = b;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    box_fini(*state);
+    free(*state);
+    return 0;
+}
+
+static void test_a_message_comes_back_as_written(void **state)
+{
+    struct box *b = *state;
+    uint64_t id;
+    int64_t date;
+    assert_int_equal(store_append(b->store, SLICE("b\"ob"), SLICE("al\\ice"), SLICE("\"hi\\n\""),
+                                  1790000000123, &id, &date),
+                     0);
+    assert_int_equal(id, 1);
+    assert_int_equal(date, 1790000000123);
+    box_commit(b);
+    const char *json = "{\"id\":1,\"from\":\"b\\\"ob\",\"to\":\"al\\\\ice\",\"content\":\"hi\\n\","
+                       "\"date\":1790000000123}";
+    assert_int_equal(b->committed_count, 1);
+    assert_string_equal(b->committed[0].json, json);
+    assert_string_equal(b->committed[0].from, "b\"ob");
+    assert_string_equal(b->committed[0].to, "al\\ice");
+
+    for (int i = 0; i < 2; i++) {
+        struct store_read read;
+        struct store_message m;
+        assert_int_equal(store_read_page(b->store, &read, SLICE("al\\ice"), SLICE("b\"ob"), 0, 10),
+                         STORE_OK);
+        assert_int_equal(store_read_next(b->store, &read, &m), STORE_OK);
+        assert_true(slice_eq(m.json, slice_str(json)));
+        assert_true(slice_eq(m.from, SLICE("b\"ob")));
+        assert_true(slice_eq(m.to, SLICE("al\\ice")));
+        assert_int_equal(m.id, 1);
+        assert_int_equal(m.date, 1790000000123);
+        assert_int_equal(store_read_next(b->store, &read, &m), STORE_END);
+        store_read_end(&read);
+        box_reopen(b);
+    }
+}
+
+static void test_nothing_is_readable_before_it_is_committed(void **state)
+{
+    struct box *b = *state;
+    box_send(b, "alice", "bob", "one");
+    box_put(b, "alice", "bob", "two");
+    box_put(b, "alice", "carol", "three");
+    assert_string_equal(box_page(b, "alice", "bob", 0, 10, NULL), "one");
+    assert_string_equal(box_page(b, "alice", "carol", 0, 10, NULL), "");
+    assert_string_equal(box_snippets(b, "alice"), "one");
+    assert_string_equal(box_snippets(b, "carol"), "");
+    assert_int_equal(store_newest(b->store, SLICE("alice")), 1);
+    box_commit(b);
+    assert_string_equal(box_page(b, "alice", "bob", 0, 10, NULL), "one two");
+    assert_string_equal(box_snippets(b, "alice"), "three two");
+    assert_int_equal(store_newest(b->store, SLICE("alice")), 3);
+}
+
+static void test_ids_increase_over_restarts(void **state)
+{
+    struct box *b = *state;
+    for (uint64_t i = 1; i <= 6; i++) {
+        assert_int_equal(box_send(b, "alice", i % 2 ? "bob" : "carol", "x"), i);
+        box_reopen(b);
+    }
+    struct store_stats stats;
+    store_get_stats(b->store, &stats);
+    assert_int_equal(stats.messages, 6);
+    assert_int_equal(stats.conversations, 2);
+    assert_int_equal(stats.users, 3);
+    assert_int_equal(stats.segments, 1);
+}
+
+static void test_dates_never_go_back(void **state)
+{
+    struct box *b = *state;
+    uint64_t id;
+    int64_t date;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(store_append(b->store, SLICE("a"), SLICE("b"), SLICE("\"\""),
+                                      i ? 4000 : 5000, &id, &date),
+                         0);
+        assert_int_equal(date, 5000);
+        box_commit(b);
+        box_reopen(b);
+    }
+}
+
+static void check_pages(struct box *b)
+{
+    bool more;
+    assert_string_equal(box_page(b, "alice", "bob", 0, 3, &more), "m5 m7 m9");
+    assert_true(more);
+    assert_string_equal(box_page(b, "bob", "alice", 5, 2, &more), "m1 m3");
+    assert_false(more);
+    assert_string_equal(box_page(b, "alice", "bob", 0, 5, &more), "m1 m3 m5 m7 m9");
+    assert_false(more);
+    assert_string_equal(box_page(b, "alice", "bob", 6, 1, &more), "m5");
+    assert_true(more);
+    assert_string_equal(box_page(b, "alice", "bob", 1, 5, &more), "");
+    assert_false(more);
+    assert_string_equal(box_page(b, "alice", "nobody", 0, 5, &more), "");
+    assert_string_equal(box_page(b, "bob", "carol", 0, 5, &more), "");
+    assert_string_equal(box_page(b, "carol", "alice", 0, 1000, &more), "m2 m4 m6 m8");
+}
+
+static void put_pages(struct box *b)
+{
+    for (int i = 1; i <= 9; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "m%d", i);
+        box_send(b,
+                 i % 4 == 1 ? "alice"
+                 : i % 2    ? "bob"
+                            : "carol",
+                 i % 4 == 1 ? "bob" : "alice", text);
+    }
+}
+
+static void test_pages_end_at_the_limit_and_before_an_id(void **state)
+{
+    struct box *b = *state;
+    put_pages(b);
+    check_pages(b);
+    box_reopen(b);
+    check_pages(b);
+}
+
+static void test_pages_span_segments(void **state)
+{
+    struct box *b = *state;
+    box_close(b);
+    b->options.segment_size = 200;
+    box_open(b);
+    put_pages(b);
+    struct store_stats stats;
+    store_get_stats(b->store, &stats);
+    assert_int_equal(stats.segments, 9);
+    check_pages(b);
+    box_reopen(b);
+    check_pages(b);
+    assert_int_equal(box_send(b, "alice", "bob", "m10"), 10);
+    assert_true(box_exists(b, box_segment(10)));
+}
+
+static void test_a_page_ends_before_4_mib(void **state)
+{
+    struct box *b = *state;
+    static char big[STORE_MAX_CONTENT];
+    memset(big, 'x', sizeof big);
+    big[0] = big[sizeof big - 1] = '"';
+    for (int i = 0; i < 5; i++) {
+        uint64_t id;
+        int64_t date;
+        assert_int_equal(store_append(b->store, SLICE("a"), SLICE("b"), slice_of(big, sizeof big),
+                                      0, &id, &date),
+                         0);
+        box_commit(b);
+    }
+    struct store_read read;
+    struct store_message m;
+    assert_int_equal(store_read_page(b->store, &read, SLICE("a"), SLICE("b"), 0, 10), STORE_OK);
+    assert_int_equal(read.count, 3);
+    assert_true(read.more && read.bytes <= STORE_PAGE_BYTES);
+    for (uint64_t id = 3; id <= 5; id++) {
+        assert_int_equal(store_read_next(b->store, &read, &m), STORE_OK);
+        assert_int_equal(m.id, id);
+        assert_non_null(memmem(m.json.p, m.json.n, big, sizeof big));
+    }
+    store_read_end(&read);
+}
+
+static void test_snippets_come_with_the_most_recent_first(void **state)
+{
+    struct box *b = *state;
+    box_send(b, "alice", "bob", "b1");
+    box_send(b, "carol", "alice", "c1");
+    box_send(b, "alice", "dave", "d1");
+    assert_string_equal(box_snippets(b, "alice"), "d1 c1 b1");
+    box_send(b, "alice", "carol", "c2");
+    assert_string_equal(box_snippets(b, "alice"), "c2 d1 b1");
+    box_send(b, "bob", "alice", "b2");
+    box_send(b, "bob", "dave", "e1");
+    for (int i = 0; i < 2; i++) {
+        assert_string_equal(box_snippets(b, "alice"), "b2 c2 d1");
+        assert_string_equal(box_snippets(b, "bob"), "e1 b2");
+        assert_string_equal(box_snippets(b, "dave"), "e1 d1");
+        assert_string_equal(box_snippets(b, "nobody"), "");
+        assert_int_equal(store_newest(b->store, SLICE("carol")), 4);
+        assert_int_equal(store_newest(b->store, SLICE("dave")), 6);
+        assert_int_equal(store_newest(b->store, SLICE("nobody")), 0);
+        box_reopen(b);
+    }
+}
+
+static void test_a_conversation_with_oneself_is_listed_once(void **state)
+{
+    struct box *b = *state;
+    box_send(b, "alice", "alice", "s1");
+    box_send(b, "alice", "bob", "b1");
+    box_send(b, "alice", "alice", "s2");
+    for (int i = 0; i < 2; i++) {
+        assert_string_equal(box_snippets(b, "alice"), "s2 b1");
+        assert_string_equal(box_page(b, "alice", "alice", 0, 10, NULL), "s1 s2");
+        box_reopen(b);
+    }
+}
+
+static void test_a_record_damaged_under_way_is_an_io_error(void **state)
+{
+    struct box *b = *state;
+    box_send(b, "alice", "bob", "one");
+    size_t n;
+    uint8_t *p = box_load(b, box_segment(1), &n);
+    p[n - 2] ^= 1;
+    box_save(b, box_segment(1), p, n);
+    free(p);
+    struct store_read read;
+    struct store_message m;
+    assert_int_equal(store_read_page(b->store, &read, SLICE("alice"), SLICE("bob"), 0, 10),
+                     STORE_OK);
+    assert_int_equal(store_read_next(b->store, &read, &m), STORE_IO);
+    assert_non_null(strstr(b->last_log, "0000000000000001.seg at offset 64"));
+    store_read_end(&read);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_message_comes_back_as_written, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_nothing_is_readable_before_it_is_committed, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_ids_increase_over_restarts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dates_never_go_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pages_end_at_the_limit_and_before_an_id, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_pages_span_segments, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_page_ends_before_4_mib, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_snippets_come_with_the_most_recent_first, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_conversation_with_oneself_is_listed_once, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_record_damaged_under_way_is_an_io_error, setup,
+                                        teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -87,6 +87,12 @@ static inline struct slice record_json(const struct record *r, const uint8_t *p)
     return slice_of(p + RECORD_HEAD, r->length - RECORD_HEAD - r->key_length);
 }
 
+/* The place up to which the log was durable when this record was written there; 0: unknown. */
+static inline uint64_t record_durable(const struct record *r, uint64_t place)
+{
+    return r->back < RECORD_BACK_UNKNOWN && r->back <= place ? place - r->back : 0;
+}
+
 #define SEGMENT_HEAD 64
 
 struct segment_head {

@@ -27,6 +27,7 @@ struct recovery {
     bool torn_head;      /* the last file is a segment whose head was not finished */
     uint64_t torn_bytes; /* behind the last whole record */
     uint8_t last_flags;  /* of the last record */
+    uint64_t durable;    /* the last record, or segment, was written when the log was, up to here */
 
     /* A window on the file that is read. */
     struct segment segment;
@@ -181,6 +182,7 @@ static enum store_status recover_open(struct recovery *r, uint64_t first_id)
     if (size < 0)
         return recover_refused(r, "read", name, (int)size);
     r->size = (uint64_t)size;
+    r->durable = r->s->end;
     return STORE_OK;
 }
 
@@ -228,6 +230,7 @@ static enum store_status recover_joins(struct recovery *r)
         return recover_damaged(r, head->first_id, 32, "it is part of another log");
     if (head->first_id < r->s->next_id)
         return recover_damaged(r, head->first_id, 24, "its ids do not follow those before it");
+    r->s->next_id = head->first_id;
     return STORE_OK;
 }
 
@@ -284,7 +287,7 @@ static enum store_status recover_take(struct recovery *r, uint64_t at, const str
 {
     struct store *s = r->s;
     uint64_t file = r->segment.head.first_id;
-    if (record->id < s->next_id || record->id < file)
+    if (record->id < s->next_id)
         return recover_damaged(r, file, at, "id %" PRIu64 " comes after %" PRIu64, record->id,
                                s->next_id - 1);
     if (record->conversation >= s->index.conversation_count) {
@@ -299,6 +302,7 @@ static enum store_status recover_take(struct recovery *r, uint64_t at, const str
                                "%" PRIu64,
                                record->prev, c->last);
     index_commit(&s->index, record->conversation, r->segment.head.base + at, record->id);
+    r->durable = record_durable(record, r->segment.head.base + at);
     s->next_id = record->id + 1;
     if (record->date > s->last_date)
         s->last_date = record->date;
@@ -319,7 +323,7 @@ static enum store_status recover_tail(struct recovery *r, uint64_t at)
             continue;
         if (status)
             return status;
-        if (record.back < RECORD_BACK_UNKNOWN && k > record.back && k - record.back > at)
+        if (record_durable(&record, r->segment.head.base + k) > r->segment.head.base + at)
             return recover_damaged(r, r->segment.head.first_id, at,
                                    "a record was expected, and its check does not match; message "
                                    "%" PRIu64 " at offset %" PRIu64 " was written after it",
@@ -419,6 +423,30 @@ static enum store_status recover_first_segment(struct recovery *r)
     return STORE_OK;
 }
 
+/* What was read may stand in the kernel's memory alone: the process was killed before a sync, or
+ * one failed, and then the pages may be taken for written that are not. What was not known to be
+ * durable is written once more, and from here on counts as durable. */
+static enum store_status recover_harden(struct recovery *r)
+{
+    const struct segment *last = segments_last(&r->s->segments);
+    uint64_t base = last->head.base, end = r->s->end - base;
+    const uint8_t *p;
+    r->segment = *last;
+    r->window_n = 0;
+    for (uint64_t at = r->durable > base ? r->durable - base : 0; at < end;) {
+        size_t n = end - at < RECOVER_READ ? (size_t)(end - at) : RECOVER_READ;
+        enum store_status status = recover_bytes(r, at, n, &p);
+        if (status)
+            return status;
+        int result = r->disk->pwrite(r->disk->ctx, last->file, p, n, at);
+        if (result)
+            return recover_refused_segment(r, "write", last->head.first_id, result);
+        at += n;
+    }
+    int result = segment_sync(r->disk, last);
+    return result ? recover_refused_segment(r, "sync", last->head.first_id, result) : STORE_OK;
+}
+
 static enum store_status recover_all(struct recovery *r)
 {
     r->s->next_id = 1;
@@ -431,12 +459,9 @@ static enum store_status recover_all(struct recovery *r)
         status = recover_first_segment(r);
     if (status)
         return status;
-    /* What was read may stand in the kernel's memory alone, if the process was killed. From here
-     * on it counts as durable. */
-    const struct segment *last = segments_last(&r->s->segments);
-    int result = segment_sync(r->disk, last);
-    if (result)
-        return recover_refused_segment(r, "sync", last->head.first_id, result);
+    status = recover_harden(r);
+    if (status)
+        return status;
     if (r->last_flags & RECORD_UNSYNCED)
         r->s->next_id += RECOVER_SKIP_IDS;
     return STORE_OK;

@@ -41,6 +41,8 @@ static int64_t box_disk_pread(void *ctx, int file, void *p, size_t n, uint64_t a
 static int box_disk_pwrite(void *ctx, int file, const void *p, size_t n, uint64_t at)
 {
     struct box *b = ctx;
+    b->pwrite_at = at;
+    b->pwrite_n = n;
     __atomic_fetch_add(&b->pwrites, 1, __ATOMIC_SEQ_CST);
     bool good = !b->pwrite_error || b->pwrites_good;
     if (b->pwrite_error && b->pwrites_good)

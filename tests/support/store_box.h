@@ -36,7 +36,8 @@ struct box {
     size_t pwrite_partial; /* bytes that a failing pwrite does write */
     unsigned pwrites_good; /* writes that succeed before they fail */
     unsigned pwrites;
-    unsigned syncs_begun, syncs; /* called; past the gate */
+    uint64_t pwrite_at, pwrite_n; /* of the last one */
+    unsigned syncs_begun, syncs;  /* called; past the gate */
 
     pthread_mutex_t gate; /* held: syncs wait */
 };

@@ -189,9 +189,9 @@ static void test_a_full_disk_at_a_new_segment_passes(void **state)
     assert_int_equal(b->failed_count, 3);
     assert_true(box_exists(b, box_segment(4)));
     b->pwrite_error = 0;
-    assert_int_equal(box_send(b, "alice", "bob", "two"), 5);
-    assert_false(box_exists(b, box_segment(5)));
-    assert_int_equal(box_send(b, "alice", "bob", "three"), 6);
+    box_reopen(b);
+    assert_int_equal(box_send(b, "alice", "bob", "two"), 4);
+    assert_int_equal(box_send(b, "alice", "bob", "three"), 5);
     assert_int_equal(store_failure(b->store), 0);
     box_reopen(b);
     assert_string_equal(box_page(b, "alice", "bob", 0, 10, NULL), "one two three");
@@ -355,6 +355,8 @@ static void test_many_messages_come_back_in_order(void **state)
             store_flush(b->store);
             store_collect(b->store);
         }
+        if (i % 2000 == 1999) /* what gathers is bounded */
+            box_commit(b);
         /* Reads and writes at the same time. */
         if (i % 5000 == 0)
             (void)box_page(b, "alice", to, 0, 20, NULL);

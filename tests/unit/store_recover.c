@@ -366,6 +366,33 @@ static void test_a_hole_in_what_was_never_synced_is_torn(void **state)
     free(f.p);
 }
 
+static void test_what_may_not_be_durable_is_written_again(void **state)
+{
+    struct box *b = *state;
+    b->sync_error = EIO;
+    box_send(b, "alice", "bob", "x");
+    assert_int_equal(b->failed_count, 1);
+    b->sync_error = 0;
+    box_close(b);
+    b->pwrites = 0;
+    box_open(b);
+    struct image f = image_of(b, box_segment(1));
+    assert_int_equal(f.count, 1);
+    assert_int_equal(b->pwrites, 1);
+    assert_int_equal(b->pwrite_at, SEGMENT_HEAD);
+    assert_int_equal(b->pwrite_n, f.n - SEGMENT_HEAD);
+    free(f.p);
+    put_batches(b);
+    box_close(b);
+    b->pwrites = 0;
+    box_open(b);
+    f = image_of(b, box_segment(1));
+    assert_int_equal(b->pwrites, 1);
+    assert_int_equal(b->pwrite_at, f.at[4]); /* the last of 1, 1, 2 and 3 */
+    assert_int_equal(b->pwrite_n, f.n - f.at[4]);
+    free(f.p);
+}
+
 /* A whole record, checked, whose contents cannot be. */
 static void test_a_record_that_contradicts_the_log_is_damage(void **state)
 {
@@ -452,6 +479,7 @@ int main(void)
         T(test_a_first_segment_that_was_never_finished_is_begun_anew),
         T(test_ids_skip_ahead_after_an_unsynced_end),
         T(test_a_hole_in_what_was_never_synced_is_torn),
+        T(test_what_may_not_be_durable_is_written_again),
         T(test_a_record_that_contradicts_the_log_is_damage),
         T(test_a_failing_system_is_not_called_damage),
         T(test_a_folder_in_use_is_locked),

@@ -82,10 +82,11 @@ static void recover_each_name(void *arg, const char *name)
     if (r->listing || status == SEGMENT_NAME_OTHER)
         return;
     if (status == SEGMENT_NAME_WRONG) {
+        struct log_text text;
         snprintf(r->error->text, sizeof r->error->text,
-                 "%.255s is not the name of a segment, 16 hexadecimal digits and .seg, and is none "
-                 "of this log's; move it away",
-                 name);
+                 "%s is no segment of this log, whose names are 16 hexadecimal digits and .seg; "
+                 "move it away",
+                 log_safe(&text, slice_str(name)));
         r->listing = STORE_DAMAGED;
         return;
     }

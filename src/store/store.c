@@ -137,6 +137,12 @@ static void store_put_message(struct buf *b, uint64_t id, struct slice from, str
     buf_append_lit(b, "}");
 }
 
+static uint8_t store_flags(const struct store *s, struct slice from, struct slice to)
+{
+    return (uint8_t)((slice_cmp(from, to) > 0 ? RECORD_FROM_SECOND : 0) |
+                     (s->options.sync != STORE_SYNC_ALWAYS ? RECORD_UNSYNCED : 0));
+}
+
 int store_append(struct store *s, struct slice from, struct slice to, struct slice content,
                  int64_t now, uint64_t *id, int64_t *date)
 {
@@ -148,7 +154,6 @@ int store_append(struct store *s, struct slice from, struct slice to, struct sli
     size_t need = RECORD_HEAD + content.n + RECORD_AROUND;
     if (b->n + need > GATHER_MAX)
         return -ENOBUFS;
-    uint32_t number;
     if (!buf_reserve(b, need)) {
         b->failed = false;
         return -ENOMEM;
@@ -156,29 +161,28 @@ int store_append(struct store *s, struct slice from, struct slice to, struct sli
     if (b->n == 0 && store_begin_batch(s, need))
         return -ENOMEM;
     /* The last thing that may fail: a conversation without a record would leave a hole. */
+    uint32_t number;
     if (index_intern(&s->index, from, to, &number))
         return -ENOMEM;
 
-    struct conversation *c = &s->index.conversations[number];
-    size_t start = b->n;
-    uint64_t place = s->gathering->place + start, back = place - s->gathering_durable;
     *id = s->next_id++;
     *date = s->last_date = now > s->last_date ? now : s->last_date;
+    size_t start = b->n;
     b->n += RECORD_HEAD;
     store_put_message(b, *id, from, to, content, *date);
+
+    uint64_t place = s->gathering->place + start, back = place - s->gathering_durable;
+    struct conversation *c = &s->index.conversations[number];
     struct record r = {
         .length = (uint32_t)(b->n - start),
         .kind = RECORD_KIND_MESSAGE,
+        .flags = store_flags(s, from, to),
         .conversation = number,
         .back = back < RECORD_BACK_UNKNOWN ? (uint32_t)back : RECORD_BACK_UNKNOWN,
         .id = *id,
         .date = *date,
         .prev = c->tail,
     };
-    if (slice_cmp(from, to) > 0)
-        r.flags |= RECORD_FROM_SECOND;
-    if (s->options.sync != STORE_SYNC_ALWAYS)
-        r.flags |= RECORD_UNSYNCED;
     record_seal(&r, b->p + start, place);
     c->tail = place;
     return 0;

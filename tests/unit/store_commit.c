@@ -115,6 +115,21 @@ static void test_without_sync_closing_syncs(void **state)
     assert_int_equal(b->syncs, 2);
 }
 
+static void test_a_new_segment_is_begun_when_the_old_one_is_durable(void **state)
+{
+    struct box *b = *state;
+    box_close(b);
+    b->options.segment_size = 200;
+    b->options.sync = STORE_SYNC_NONE;
+    box_open(b);
+    box_send(b, "alice", "bob", "one");
+    box_send(b, "alice", "bob", "two");
+    b->syncs = 0;
+    box_send(b, "alice", "bob", "three");
+    assert_int_equal(b->syncs_at_create, 1);
+    assert_int_equal(b->syncs, 2);
+}
+
 static void test_closing_commits_what_gathers(void **state)
 {
     struct box *b = *state;
@@ -337,6 +352,56 @@ static void test_what_gathers_is_bounded(void **state)
     assert_int_equal(box_send(b, "a", "b", "x"), 8);
 }
 
+static void answer(void *ctx, const struct store_message *message)
+{
+    struct box *b = ctx;
+    b->committed_count++;
+    char text[16];
+    snprintf(text, sizeof text, "r%u", (unsigned)message->id);
+    if (message->id < 4)
+        box_put(b, "bob", "alice", text);
+    store_flush(b->store);
+    (void)box_page(b, "alice", "bob", 0, 100, NULL);
+    assert_int_equal(message->json.p[0], '{');
+}
+
+static void again(void *ctx, uint64_t id, int error)
+{
+    struct box *b = ctx;
+    b->failed_count++;
+    assert_int_equal(error, -ENOSPC);
+    b->pwrite_error = 0;
+    char text[16];
+    snprintf(text, sizeof text, "a%u", (unsigned)id);
+    box_put(b, "alice", "bob", text);
+    store_flush(b->store);
+}
+
+static void test_callbacks_may_append_and_read(void **state)
+{
+    struct box *b = *state;
+    box_close(b);
+    b->options.committed = answer;
+    b->options.failed = again;
+    box_open(b);
+    box_put(b, "alice", "bob", "one");
+    box_put(b, "alice", "bob", "two");
+    box_commit(b);
+    box_commit(b);
+    box_commit(b);
+    assert_string_equal(box_page(b, "alice", "bob", 0, 100, NULL), "one two r1 r2 r3");
+    b->pwrite_error = ENOSPC;
+    box_put(b, "alice", "bob", "lost");
+    box_put(b, "carol", "bob", "lost");
+    box_commit(b);
+    box_commit(b);
+    box_commit(b);
+    assert_int_equal(b->failed_count, 2);
+    assert_string_equal(box_page(b, "alice", "bob", 0, 100, NULL), "one two r1 r2 r3 a6 a7");
+    box_reopen(b);
+    assert_string_equal(box_page(b, "alice", "bob", 0, 100, NULL), "one two r1 r2 r3 a6 a7");
+}
+
 #define MANY 100000
 
 /* Pairs of one sender each, so that the order within a conversation can be told. */
@@ -386,6 +451,7 @@ int main(void)
         T(test_nothing_is_committed_before_its_sync_returns),
         T(test_timed_commits_when_written_and_syncs_later),
         T(test_without_sync_closing_syncs),
+        T(test_a_new_segment_is_begun_when_the_old_one_is_durable),
         T(test_closing_commits_what_gathers),
         T(test_a_full_disk_fails_both_batches_and_passes),
         T(test_a_full_disk_at_a_new_segment_passes),
@@ -396,6 +462,7 @@ int main(void)
         T(test_a_failed_timed_sync_is_heard_of),
         T(test_each_message_fails_once_when_a_timed_sync_does),
         T(test_what_gathers_is_bounded),
+        T(test_callbacks_may_append_and_read),
         T(test_many_messages_come_back_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

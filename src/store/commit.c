@@ -126,7 +126,7 @@ static void *commit_main(void *arg)
 {
     struct commit *c = arg;
     pthread_mutex_lock(&c->lock);
-    while (!c->stop || c->state == COMMIT_WRITING) {
+    while (!c->stop) {
         if (c->state == COMMIT_WRITING) {
             pthread_mutex_unlock(&c->lock);
             commit_run(c);

@@ -76,6 +76,7 @@ static int box_disk_sync(void *ctx, int file)
 static int box_disk_sync_dir(void *ctx)
 {
     struct box *b = ctx;
+    b->dir_syncs++;
     return b->real.sync_dir(b->real.ctx);
 }
 

@@ -39,6 +39,7 @@ struct box {
     uint64_t pwrite_at, pwrite_n; /* of the last one */
     unsigned syncs_begun, syncs;  /* called; past the gate */
 
+    unsigned dir_syncs;
     unsigned syncs_at_create; /* `syncs` when the last file was made */
 
     pthread_mutex_t gate; /* held: syncs wait */

@@ -1,6 +1,8 @@
 /* store: when a message counts as committed, and what a failing disk does. */
 #include "../support/store_box.h"
 
+#include "store/commit.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -87,6 +89,15 @@ static void test_nothing_is_committed_before_its_sync_returns(void **state)
     assert_int_equal(read_count(&b->syncs), 2);
     assert_int_equal(b->committed_count, 2);
     assert_string_equal(box_page(b, "alice", "bob", 0, 10, NULL), "one two");
+    /* Also the second was written when all in front of it was durable, and says so. */
+    size_t n;
+    uint8_t *p = box_load(b, box_segment(1), &n);
+    struct record first, second;
+    assert_true(record_read(&first, p + SEGMENT_HEAD));
+    assert_true(record_read(&second, p + SEGMENT_HEAD + first.length));
+    assert_int_equal(first.back, 0);
+    assert_int_equal(second.back, 0);
+    free(p);
 }
 
 static void test_timed_commits_when_written_and_syncs_later(void **state)
@@ -124,10 +135,11 @@ static void test_a_new_segment_is_begun_when_the_old_one_is_durable(void **state
     box_open(b);
     box_send(b, "alice", "bob", "one");
     box_send(b, "alice", "bob", "two");
-    b->syncs = 0;
+    b->syncs = b->dir_syncs = 0;
     box_send(b, "alice", "bob", "three");
     assert_int_equal(b->syncs_at_create, 1);
     assert_int_equal(b->syncs, 2);
+    assert_int_equal(b->dir_syncs, 1);
 }
 
 static void test_closing_commits_what_gathers(void **state)
@@ -148,6 +160,7 @@ static void test_a_full_disk_fails_both_batches_and_passes(void **state)
     struct box *b = *state;
     static const int errors[] = {ENOSPC, EDQUOT, EFBIG};
     box_send(b, "alice", "bob", "one");
+    box_send(b, "alice", "carol", "c1");
     for (size_t i = 0; i < 3; i++) {
         b->pwrite_error = errors[i];
         b->pwrite_partial = 70;
@@ -155,7 +168,7 @@ static void test_a_full_disk_fails_both_batches_and_passes(void **state)
         uint64_t first = box_put(b, "alice", "bob", "lost");
         box_put(b, "dave", "erin", "lost");
         store_flush(b->store);
-        box_put(b, "alice", "bob", "lost too");
+        box_put(b, "alice", "carol", "lost too");
         box_put(b, "alice", "frank", "lost too");
         store_collect(b->store);
         assert_int_equal(b->failed_count, 4);
@@ -166,20 +179,23 @@ static void test_a_full_disk_fails_both_batches_and_passes(void **state)
         assert_string_equal(box_page(b, "alice", "bob", 0, 10, NULL), "one");
         struct store_stats stats;
         store_get_stats(b->store, &stats);
-        assert_int_equal(stats.users, 2);
-        assert_int_equal(stats.conversations, 1);
+        assert_int_equal(stats.users, 3);
+        assert_int_equal(stats.conversations, 2);
         size_t n;
         free(box_load(b, box_segment(1), &n));
         assert_int_equal(stats.bytes, n);
     }
     b->pwrite_error = 0;
     box_send(b, "bob", "alice", "two");
+    box_send(b, "carol", "alice", "c2");
     box_send(b, "gina", "dave", "new");
-    assert_int_equal(b->committed_count, 3);
-    box_reopen(b);
-    assert_string_equal(box_page(b, "alice", "bob", 0, 10, NULL), "one two");
-    assert_string_equal(box_snippets(b, "dave"), "new");
-    assert_string_equal(box_snippets(b, "erin"), "");
+    for (int i = 0; i < 2; i++) {
+        assert_string_equal(box_page(b, "alice", "bob", 0, 10, NULL), "one two");
+        assert_string_equal(box_page(b, "alice", "carol", 0, 10, NULL), "c1 c2");
+        assert_string_equal(box_snippets(b, "dave"), "new");
+        assert_string_equal(box_snippets(b, "erin"), "");
+        box_reopen(b);
+    }
 }
 
 static void test_a_full_disk_at_a_new_segment_passes(void **state)
@@ -204,15 +220,38 @@ static void test_a_full_disk_at_a_new_segment_passes(void **state)
     assert_int_equal(b->failed_count, 3);
     assert_true(box_exists(b, box_segment(4)));
     b->pwrite_error = 0;
-    box_reopen(b);
-    assert_int_equal(box_send(b, "alice", "bob", "two"), 4);
-    assert_int_equal(box_send(b, "alice", "bob", "three"), 5);
+    assert_int_equal(box_send(b, "alice", "bob", "two"), 5);
+    assert_false(box_exists(b, box_segment(5)));
+    assert_int_equal(box_send(b, "alice", "bob", "three"), 6);
     assert_int_equal(store_failure(b->store), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_string_equal(box_page(b, "alice", "bob", 0, 10, NULL), "one two three");
+        struct store_stats stats;
+        store_get_stats(b->store, &stats);
+        assert_int_equal(stats.segments, 3);
+        box_reopen(b);
+    }
+}
+
+static void test_no_id_goes_below_the_name_of_an_empty_segment(void **state)
+{
+    struct box *b = *state;
+    box_close(b);
+    b->options.segment_size = 200;
+    box_open(b);
+    box_send(b, "alice", "bob", "one");
+    b->open_error = ENOSPC;
+    box_send(b, "alice", "bob", "lost");
+    b->open_error = 0;
+    b->pwrite_error = ENOSPC;
+    b->pwrites_good = 1;
+    box_send(b, "alice", "bob", "lost");
+    assert_true(box_exists(b, box_segment(3)));
+    b->pwrite_error = 0;
     box_reopen(b);
-    assert_string_equal(box_page(b, "alice", "bob", 0, 10, NULL), "one two three");
-    struct store_stats stats;
-    store_get_stats(b->store, &stats);
-    assert_int_equal(stats.segments, 3);
+    assert_int_equal(box_send(b, "alice", "bob", "two"), 3);
+    box_reopen(b);
+    assert_string_equal(box_page(b, "alice", "bob", 0, 10, NULL), "one two");
 }
 
 static void check_final(struct box *b, int error)
@@ -331,6 +370,23 @@ static void test_each_message_fails_once_when_a_timed_sync_does(void **state)
     assert_int_equal(b->failed[0], 3);
     assert_int_equal(b->failed[1], 4);
     b->sync_error = 0;
+}
+
+static void test_a_failure_is_not_heard_of_before_the_batch_that_meets_it(void **state)
+{
+    struct box *b = *state;
+    struct commit c;
+    struct segment segment = {{0, 1, 0}, -1};
+    int failure = 0;
+    assert_int_equal(commit_init(&c, &b->options, &segment, SEGMENT_HEAD), 0);
+    c.failure = -EIO;
+    c.state = COMMIT_WRITING;
+    assert_null(commit_take(&c, &failure));
+    assert_int_equal(failure, 0);
+    c.state = COMMIT_IDLE;
+    assert_null(commit_take(&c, &failure));
+    assert_int_equal(failure, -EIO);
+    assert_int_equal(commit_fini(&c), -EIO);
 }
 
 static void test_what_gathers_is_bounded(void **state)
@@ -455,12 +511,14 @@ int main(void)
         T(test_closing_commits_what_gathers),
         T(test_a_full_disk_fails_both_batches_and_passes),
         T(test_a_full_disk_at_a_new_segment_passes),
+        T(test_no_id_goes_below_the_name_of_an_empty_segment),
         T(test_a_failed_sync_is_final),
         T(test_a_full_disk_found_by_sync_is_final),
         T(test_an_io_error_of_a_write_is_final),
         T(test_what_cannot_be_cut_off_is_final),
         T(test_a_failed_timed_sync_is_heard_of),
         T(test_each_message_fails_once_when_a_timed_sync_does),
+        T(test_a_failure_is_not_heard_of_before_the_batch_that_meets_it),
         T(test_what_gathers_is_bounded),
         T(test_callbacks_may_append_and_read),
         T(test_many_messages_come_back_in_order),

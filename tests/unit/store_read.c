@@ -1,6 +1,9 @@
 /* store: what is appended and committed is read back, page by page. */
 #include "../support/store_box.h"
 
+#include "base/endian.h"
+#include "store/record.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -245,6 +248,21 @@ static void test_a_record_damaged_under_way_is_an_io_error(void **state)
     store_read_end(&read);
 }
 
+static void test_a_walk_back_cannot_turn_in_a_circle(void **state)
+{
+    struct box *b = *state;
+    box_send(b, "alice", "bob", "one");
+    size_t n;
+    uint8_t *p = box_load(b, box_segment(1), &n);
+    le64_store(p + SEGMENT_HEAD + 36, SEGMENT_HEAD); /* the message before it: itself */
+    box_save(b, box_segment(1), p, n);
+    free(p);
+    struct store_read read;
+    assert_int_equal(store_read_page(b->store, &read, SLICE("alice"), SLICE("bob"), 0, 10),
+                     STORE_IO);
+    store_read_end(&read);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +281,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_record_damaged_under_way_is_an_io_error, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_a_walk_back_cannot_turn_in_a_circle, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -196,6 +196,8 @@ static void test_a_flipped_bit_in_an_older_segment_is_damage(void **state)
     check_damaged(b, box_segment(1), "a later segment was begun");
     box_save(b, box_segment(1), p, SEGMENT_HEAD);
     check_damaged(b, box_segment(2), "a segment is missing or cut short");
+    box_save(b, box_segment(1), p, 0);
+    check_damaged(b, box_segment(1), "not the head of a segment");
     box_save(b, box_segment(1), p, n);
     box_open(b);
     free(p);
@@ -241,6 +243,19 @@ static void test_a_segment_of_another_log_is_damage(void **state)
     check_damaged(b, box_segment(2), "part of another log");
     free(p);
     box_fini(&other);
+}
+
+static void test_a_segment_under_another_name_is_damage(void **state)
+{
+    struct box *b = *state;
+    box_send(b, "alice", "bob", "x");
+    box_close(b);
+    size_t n;
+    uint8_t *p = box_load(b, box_segment(1), &n);
+    box_remove(b, box_segment(1));
+    box_save(b, box_segment(0), p, n);
+    check_damaged(b, box_segment(0), "this is the segment of id 1");
+    free(p);
 }
 
 static void test_a_newer_format_is_refused(void **state)
@@ -472,6 +487,7 @@ int main(void)
         T(test_a_flipped_bit_in_an_older_segment_is_damage),
         T(test_a_missing_segment_is_damage),
         T(test_a_segment_of_another_log_is_damage),
+        T(test_a_segment_under_another_name_is_damage),
         T(test_a_newer_format_is_refused),
         T(test_files_of_others_are_left_alone),
         T(test_a_file_named_seg_that_is_none_is_damage),

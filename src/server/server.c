@@ -185,7 +185,8 @@ static enum exit_status open_chat(struct server *server, struct server_error *er
     enum store_status status =
         chat_open(&server->chat, &server->streams, &options, &store, &store_error);
     if (status != STORE_OK)
-        return fail(error, statuses[status], "%s", store_error.text);
+        return fail(error, statuses[status], "data directory %.200s: %s", config->data,
+                    store_error.text);
     struct secret_error secret_error;
     int result = load_secret(server, &secret_error);
     if (result == 0)

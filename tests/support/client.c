@@ -39,7 +39,9 @@ void client_send_raw(struct client *c, const void *p, size_t n)
 static bool receive_more(struct client *c)
 {
     struct pollfd p = {.fd = c->fd, .events = POLLIN};
-    if (poll(&p, 1, DEADLINE_MS) != 1)
+    for (int i = 0; c->pump && i < 100 && poll(&p, 1, 0) != 1; i++)
+        c->pump();
+    if (poll(&p, 1, c->pump ? 0 : DEADLINE_MS) != 1)
         fail_msg("nothing came within %d ms", DEADLINE_MS);
     if (c->in_cap - c->in_n < 65536) {
         c->in_cap = 2 * c->in_cap + 65536;
@@ -59,12 +61,11 @@ static void drop(struct client *c, size_t n)
     memmove(c->in, c->in + n, c->in_n);
 }
 
-void client_open(struct client *c, uint16_t port)
+void client_upgrade(struct client *c)
 {
     static const char request[] = "GET /chat HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
                                   "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                                   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    client_connect(c, port);
     client_send_raw(c, request, sizeof request - 1);
     uint8_t *end = NULL;
     while (!end) {
@@ -75,6 +76,12 @@ void client_open(struct client *c, uint16_t port)
     assert_non_null(memmem(c->in, c->in_n, "101 Switching Protocols", 23));
     assert_non_null(memmem(c->in, c->in_n, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", 28));
     drop(c, (size_t)(end + 4 - c->in));
+}
+
+void client_open(struct client *c, uint16_t port)
+{
+    client_connect(c, port);
+    client_upgrade(c);
 }
 
 void client_open_as(struct client *c, const struct server *s, const char *user)

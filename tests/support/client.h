@@ -9,7 +9,8 @@
 
 struct client {
     int fd;
-    uint8_t *in; /* received, not looked at yet */
+    void (*pump)(void); /* runs a server in this process while it waits; NULL: there is none */
+    uint8_t *in;        /* received, not looked at yet */
     size_t in_n, in_cap;
     char *text; /* the last text message, terminated */
     size_t text_n;
@@ -22,6 +23,9 @@ void client_connect(struct client *c, uint16_t port);
 
 /* Connects and upgrades /chat. */
 void client_open(struct client *c, uint16_t port);
+
+/* The upgrade alone, on a socket that is connected. */
+void client_upgrade(struct client *c);
 
 /* client_open, and registers as that user. */
 void client_open_as(struct client *c, const struct server *s, const char *user);

@@ -1,0 +1,282 @@
+/* What time does to a connection, on a clock that the test moves. */
+#include "../support/client.h"
+#include "../support/test.h"
+#include "chat/session.h"
+#include "codec/jwt.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int64_t moved_ms;
+#define WALL_START INT64_C(1790000000000)
+
+static int64_t wall(void *ctx)
+{
+    (void)ctx;
+    return WALL_START + moved_ms;
+}
+
+static int64_t mono(void *ctx)
+{
+    (void)ctx;
+    return 1000000 + moved_ms;
+}
+
+static const struct clock moved_clock = {wall, mono, NULL};
+static struct loop loop;
+static struct stream_set streams;
+static struct disk disk;
+static struct chat chat;
+static char dir[64];
+static const char secret[] = "a secret of at least thirty-two bytes";
+
+static void pump(void)
+{
+    assert_true(loop_turn(&loop, 0) >= 0);
+}
+
+/* Time passes in steps of a tenth of a second, so that everything happens in its order. */
+static void advance(int64_t ms)
+{
+    for (int64_t end = moved_ms + ms; moved_ms < end;) {
+        moved_ms += 100;
+        pump();
+        pump();
+    }
+}
+
+static void no_route(void *ctx, struct websocket *ws, const struct http_head *request)
+{
+    (void)ctx;
+    (void)request;
+    websocket_respond(ws, 404, "text/plain", "", SLICE(""), false);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    static const struct log log = {.level = LOG_ERROR, .program = "test"};
+    const struct chat_options options = {.max_user_connections = 32,
+                                         .max_frame = 65536,
+                                         .max_content = 16384,
+                                         .max_queue = 65536,
+                                         .rate = 10,
+                                         .idle_ms = 45000,
+                                         .log = &log,
+                                         .clock = &moved_clock,
+                                         .on_request = no_route};
+    const struct store_options store = {.disk = &disk, .log = &log, .inline_commit = true};
+    struct store_error error;
+    moved_ms = 0;
+    strcpy(dir, "/tmp/parley-test-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(disk_open_dir(&disk, dir), 0);
+    assert_int_equal(loop_init(&loop, &moved_clock), 0);
+    assert_int_equal(stream_set_init(&streams, &loop), 0);
+    assert_int_equal(chat_open(&chat, &streams, &options, &store, &error), STORE_OK);
+    chat_set_secret(&chat, slice_str(secret));
+    return 0;
+}
+
+static int stop(void **state)
+{
+    char command[128];
+    (void)state;
+    chat_close(&chat);
+    stream_set_fini(&streams);
+    loop_fini(&loop);
+    disk_close_dir(&disk);
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    return system(command);
+}
+
+static void open_client(struct client *c)
+{
+    int pair[2];
+    memset(c, 0, sizeof *c);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+    chat_accept(&chat, pair[0]);
+    c->fd = pair[1];
+    c->pump = pump;
+}
+
+/* ttl_ms 0: the token never expires. */
+static void register_client(struct client *c, const char *user, int64_t ttl_ms)
+{
+    char token[1024];
+    struct hmac_key key;
+    hmac_key_init(&key, slice_str(secret));
+    int64_t now = wall(NULL);
+    size_t n = jwt_sign(token, sizeof token, &key, slice_str(user), now,
+                        ttl_ms ? now + ttl_ms : INT64_MAX);
+    assert_true(n > 0);
+    client_sendf(c, "{\"event\":\"registerMessages\",\"data\":{\"token\":\"%.*s\"}}", (int)n,
+                 token);
+    client_expect(c, "*\"OK\"*");
+}
+
+static void a_request_head_has_10_s(void **state)
+{
+    (void)state;
+    struct client c;
+    open_client(&c);
+    client_send_raw(&c, "GET / HTTP/1.1\r\n", 16);
+    advance(9900);
+    assert_int_equal(chat.stats.connections, 1);
+    advance(400);
+    client_read_all(&c);
+    assert_true(matches("HTTP/1.1 408 *", c.text));
+    client_close(&c);
+}
+
+static void the_registration_has_30_s(void **state)
+{
+    (void)state;
+    struct client c, registered;
+    open_client(&c);
+    client_upgrade(&c);
+    open_client(&registered);
+    client_upgrade(&registered);
+    register_client(&registered, "alice", 0);
+    advance(29800);
+    client_send(&c, "{\"event\":\"x\"}");
+    client_expect(&c, "*unknown_event*");
+    advance(600);
+    client_expect_close(&c, 4002);
+    client_expect_nothing(&registered);
+    client_close(&c);
+    client_close(&registered);
+}
+
+/* The next frame's first byte, or -1 if there is none now. */
+static int peek(struct client *c)
+{
+    uint8_t byte;
+    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1 ? byte : -1;
+}
+
+static void silence_is_asked_after_25_s_and_ended_after_45(void **state)
+{
+    (void)state;
+    struct client c;
+    open_client(&c);
+    client_upgrade(&c);
+    register_client(&c, "alice", 0);
+    for (int i = 0; i < 3; i++) { /* who answers the pings stays */
+        advance(24800);
+        assert_int_equal(peek(&c), -1);
+        advance(600);
+        assert_int_equal(peek(&c), 0x89);
+        client_expect_nothing(&c); /* its receiving answers the ping */
+    }
+    advance(24800 + 600);
+    assert_int_equal(peek(&c), 0x89);
+    advance(19000);
+    assert_int_equal(chat.stats.connections, 1);
+    advance(1000);
+    assert_int_equal(chat.stats.connections, 0);
+    client_close(&c);
+}
+
+static void an_expired_token_ends_the_connection_unless_renewed(void **state)
+{
+    (void)state;
+    struct client c, renewed;
+    open_client(&c);
+    client_upgrade(&c);
+    register_client(&c, "alice", 7000);
+    open_client(&renewed);
+    client_upgrade(&renewed);
+    register_client(&renewed, "alice", 7000);
+    advance(5000);
+    register_client(&renewed, "alice", 12000);
+    client_expect_nothing(&c);
+    advance(2300);
+    client_expect(&c, "{\"event\":\"info\",\"data\":\"*\",\"meta\":{\"code\":\"token_expired\","
+                      "\"event\":null}}");
+    client_expect_close(&c, 4001);
+    client_expect_nothing(&renewed);
+    advance(10000);
+    client_expect(&renewed, "*token_expired*");
+    client_expect_close(&renewed, 4001);
+    client_close(&c);
+    client_close(&renewed);
+}
+
+/* Bytes queued for a user. */
+static uint64_t waiting(const char *user)
+{
+    uint64_t queued = 0;
+    LIST_EACH(link, &hub_find(&chat.hub, slice_str(user))->sessions)
+    {
+        queued += container_of(link, struct session, link)->ws.stream.queued;
+    }
+    return queued;
+}
+
+static void a_reader_that_takes_nothing_for_20_s_is_cut_off(void **state)
+{
+    (void)state;
+    struct client reader, writer;
+    char content[8000];
+    open_client(&reader);
+    client_upgrade(&reader);
+    register_client(&reader, "reader", 0);
+    open_client(&writer);
+    client_upgrade(&writer);
+    register_client(&writer, "writer", 0);
+    memset(content, 'x', sizeof content - 1);
+    content[sizeof content - 1] = 0;
+    /* Until something waits for the reader, above what its socket takes. */
+    while (waiting("reader") == 0) {
+        client_sendf(&writer,
+                     "{\"event\":\"message\",\"data\":{\"to\":\"reader\",\"content\":\"%s\"}}",
+                     content);
+        client_expect(&writer, "*success*");
+        advance(100);
+    }
+    advance(19500);
+    assert_int_equal(chat.stats.too_slow, 0);
+    advance(1000);
+    assert_int_equal(chat.stats.too_slow, 1);
+    client_expect_nothing(&writer);
+    client_close(&reader);
+    client_close(&writer);
+}
+
+static void the_rate_refills_with_time(void **state)
+{
+    (void)state;
+    struct client c;
+    open_client(&c);
+    client_upgrade(&c);
+    for (int seconds = 0; seconds < 3; seconds++) {
+        for (int i = 0; i < (seconds ? 10 : 20); i++) {
+            client_send(&c, "{\"event\":\"snippets\"}");
+            client_expect(&c, "*\"unregistered\"*");
+        }
+        client_send(&c, "{\"event\":\"snippets\"}");
+        client_expect(&c, "*more than 10 events a second*\"rate_limited\"*");
+        advance(1000);
+    }
+    client_close(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_request_head_has_10_s, start, stop),
+        cmocka_unit_test_setup_teardown(the_registration_has_30_s, start, stop),
+        cmocka_unit_test_setup_teardown(silence_is_asked_after_25_s_and_ended_after_45, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(an_expired_token_ends_the_connection_unless_renewed, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(a_reader_that_takes_nothing_for_20_s_is_cut_off, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(the_rate_refills_with_time, start, stop),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -116,7 +116,7 @@ static int table_grow(struct table *t)
     if (!slots)
         return -ENOMEM;
     for (uint32_t i = 0; i < size; i++)
-        if (t->slots[i].value != TABLE_NONE)
+        if (t->slots[i].value != TABLE_NONE) // NOLINT: table_slots_new has set them all
             table_put(slots, size * 2 - 1, t->slots[i]);
     free(t->slots);
     t->slots = slots;

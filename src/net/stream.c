@@ -251,7 +251,8 @@ static void stream_sent(struct stream *s, size_t n)
 static bool stream_send(struct stream *s)
 {
     struct iovec parts[CHUNK_SEND];
-    size_t n = 0, offered = 0;
+    uint16_t n = 0; /* fits msg_iovlen in every libc */
+    size_t offered = 0;
     for (struct chunk *c = s->out->next;; c = c->next) {
         parts[n++] = (struct iovec){c->bytes + c->start, c->end - c->start};
         offered += c->end - c->start;

@@ -14,27 +14,26 @@
 #define MAX_FRAME_LIMIT (1u << 20)
 #define MAX_QUEUE_LIMIT (1u << 30)
 
+/* The text, terminated; the caller frees it. NULL with *error. */
 static char *read_file(const char *path, struct args_error *error)
 {
     FILE *f = fopen(path, "re");
-    char *text = f ? malloc(CONFIG_FILE_MAX + 1) : NULL;
-    size_t n = text ? fread(text, 1, CONFIG_FILE_MAX + 1, f) : 0;
-    const char *why = NULL;
-    if (!text || ferror(f))
-        why = strerror(errno);
-    else if (n > CONFIG_FILE_MAX)
-        why = "it is over 64 KiB";
-    else if (memchr(text, 0, n))
-        why = "it holds a zero byte";
+    char *text = malloc(CONFIG_FILE_MAX + 1);
+    size_t n = f && text ? fread(text, 1, CONFIG_FILE_MAX + 1, f) : 0;
+    bool whole = f && text && !ferror(f);
+    int cause = errno;
     if (f)
         fclose(f);
-    if (why) {
-        free(text);
-        snprintf(error->text, sizeof error->text, "config file %.100s: %s", path, why);
-        return NULL;
+    if (whole && n <= CONFIG_FILE_MAX && !memchr(text, 0, n)) {
+        text[n] = 0;
+        return text;
     }
-    text[n] = 0;
-    return text;
+    free(text);
+    snprintf(error->text, sizeof error->text, "config file %.100s: %s", path,
+             !whole                ? strerror(cause)
+             : n > CONFIG_FILE_MAX ? "it is over 64 KiB"
+                                   : "it holds a zero byte");
+    return NULL;
 }
 
 static int parse_sync(struct config *c, const char *text, struct args_error *error)

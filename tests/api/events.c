@@ -10,6 +10,8 @@
 #define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define PLAIN OPTIONS("--rate", "0")
 
+#define SIXTY_FOUR "0123456789012345678901234567890123456789012345678901234567890123"
+
 static struct server server;
 
 static int start(void **state)
@@ -293,8 +295,7 @@ static void refs_come_back_to_the_letter(void **state)
                                        "\"abc\"",
                                        "\"\\u0041\\n\\\"\"",
                                        "\"\xc3\xa9\"",
-                                       "\"012345678901234567890123456789012345678901234567890123456"
-                                       "7890123\""};
+                                       "\"" SIXTY_FOUR "\""};
     static const char *const bad[] = {"1.5",
                                       "1e3",
                                       "true",
@@ -303,8 +304,7 @@ static void refs_come_back_to_the_letter(void **state)
                                       "{}",
                                       "12345678901234567",
                                       "\"\\ud800\"",
-                                      "\"0123456789012345678901234567890123456789012345678901234567"
-                                      "8901234\""};
+                                      "\"" SIXTY_FOUR "4\""};
     server_start(&server, PLAIN);
     client_open(&c, server.port);
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {

@@ -38,6 +38,8 @@ static int set_number(const struct arg *a, const char *value, struct args_error 
 static int set(const struct arg *a, const char *value, struct args_error *error)
 {
     struct arg_list *list = a->to;
+    if (!*value && (a->kind == ARG_TEXT || a->kind == ARG_LIST))
+        return fail(error, "%s: the value is empty; expected %s", a->name, a->value);
     switch (a->kind) {
     case ARG_FLAG:
         if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
@@ -47,8 +49,6 @@ static int set(const struct arg *a, const char *value, struct args_error *error)
     case ARG_NUMBER:
         return set_number(a, value, error);
     case ARG_TEXT:
-        if (!*value)
-            return fail(error, "%s: the value is empty; expected %s", a->name, a->value);
         *(const char **)a->to = value;
         return 0;
     case ARG_LIST:

@@ -23,7 +23,7 @@ enum arg_kind {
     ARG_FLAG,   /* bool */
     ARG_NUMBER, /* uint32_t, from min to max */
     ARG_TEXT,   /* const char *, not empty; points into argv or the file's text */
-    ARG_LIST,   /* struct arg_list: may be given several times */
+    ARG_LIST,   /* struct arg_list: texts, may be given several times */
 };
 
 struct arg {

@@ -368,8 +368,10 @@ static size_t stream_take_rest(struct stream *s)
     return n;
 }
 
+/* This turn's settle is over: what the owner begins now must not wait for another event. */
 static void stream_feed_held(struct stream *s)
 {
+    s->kind->set->loop->busy = true;
     s->flags &= (uint16_t)~STREAM_HELD;
     stream_feed(s, stream_take_rest(s));
 }

@@ -154,13 +154,20 @@ static void stream_fire(struct timer *t)
         s->kind->on_timer(s);
 }
 
+/* To hand it up, or to drop it while we end. */
+static bool stream_wants_input(const struct stream *s)
+{
+    return stream_readable(s) ||
+           (s->flags & (STREAM_FINISHING | STREAM_FINISHED) && !(s->flags & STREAM_HEARD_OUT));
+}
+
 /* The events this stream waits for follow from its flags and its queue. */
 static void stream_rewatch(struct stream *s)
 {
     if (s->flags & (STREAM_CLOSED | STREAM_CONNECTING))
         return;
     uint32_t events = s->flags & STREAM_BLOCKED ? EPOLLOUT : 0;
-    if (stream_readable(s) || s->flags & (STREAM_FINISHING | STREAM_FINISHED))
+    if (stream_wants_input(s))
         events |= EPOLLIN;
     if (events != s->watch.events && loop_watch(s->kind->set->loop, &s->watch, events))
         stream_close(s);
@@ -292,7 +299,7 @@ static void stream_flush(struct stream *s)
         stream_feed_held(s);
     if (s->flags & STREAM_FINISHING && !s->out && !(s->flags & STREAM_CLOSED)) {
         s->flags = (uint16_t)((s->flags & ~STREAM_FINISHING) | STREAM_FINISHED);
-        if (shutdown(s->watch.fd, SHUT_WR) < 0)
+        if (s->flags & STREAM_HEARD_OUT || shutdown(s->watch.fd, SHUT_WR) < 0)
             stream_close(s);
     }
     stream_rewatch(s);
@@ -382,9 +389,14 @@ static void stream_read(struct stream *s)
     size_t kept = stream_take_rest(s);
     ssize_t got = recv(s->watch.fd, set->in + kept, STREAM_READ, 0);
     set->reads++;
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
         got = 0;
-    else if (got <= 0) {
+    } else if (got == 0 && s->out && s->flags & STREAM_FINISHING) {
+        /* It says no more, but may still listen: what is queued is for it. */
+        s->flags |= STREAM_HEARD_OUT;
+        stream_mark(s);
+        return;
+    } else if (got <= 0) {
         stream_close(s);
         return;
     }
@@ -430,7 +442,7 @@ static void stream_ready(struct watch *w, uint32_t events)
         s->flags &= (uint16_t)~STREAM_BLOCKED;
         stream_mark(s);
     }
-    if (events & EPOLLIN && (stream_readable(s) || s->flags & (STREAM_FINISHING | STREAM_FINISHED)))
+    if (events & EPOLLIN && stream_wants_input(s))
         stream_read(s);
     else if (events & (EPOLLERR | EPOLLHUP))
         stream_close(s);

@@ -60,9 +60,10 @@ enum stream_flag {
     STREAM_FINISHING = 8, /* closes when all is sent */
     STREAM_WANTS = 16,    /* on_drained is asked for */
     STREAM_CONNECTING = 32,
-    STREAM_FINISHED = 64, /* our end is shut, the peer's is awaited */
-    STREAM_BLOCKED = 128, /* the kernel took less than was offered: waits for EPOLLOUT */
-    STREAM_HELD = 256,    /* what is set aside was not looked at, since we were not readable */
+    STREAM_FINISHED = 64,   /* our end is shut, the peer's is awaited */
+    STREAM_BLOCKED = 128,   /* the kernel took less than was offered: waits for EPOLLOUT */
+    STREAM_HELD = 256,      /* what is set aside was not looked at, since we were not readable */
+    STREAM_HEARD_OUT = 512, /* finishing, and the peer's end has come already */
 };
 
 struct stream {

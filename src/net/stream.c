@@ -1,5 +1,6 @@
 #include "net/stream.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -387,6 +388,7 @@ static void stream_read(struct stream *s)
 {
     struct stream_set *set = s->kind->set;
     size_t kept = stream_take_rest(s);
+    assert(kept <= STREAM_READ);
     ssize_t got = recv(s->watch.fd, set->in + kept, STREAM_READ, 0);
     set->reads++;
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {

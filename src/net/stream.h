@@ -45,7 +45,8 @@ struct stream_set {
 struct stream_kind {
     struct stream_set *set;
     void *ctx; /* the owner's */
-    /* p holds n bytes, which may be changed in place. Returns how many were used. */
+    /* p holds n bytes, which may be changed in place. Returns how many were used: while it is
+       readable all but STREAM_READ at most. */
     size_t (*on_input)(struct stream *s, uint8_t *p, size_t n);
     /* Less than STREAM_LOW is queued, asked for by stream_want_drained. */
     void (*on_drained)(struct stream *s);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -136,11 +137,15 @@ int address_connect(const struct address *a)
     return fd;
 }
 
-/* Removes a socket file whose server is gone. */
+/* Removes a socket file whose server is gone. Any other file refuses a connection just the same,
+   and stays. */
 static void address_clear_unix(const struct address *a)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
+    struct stat info;
     memcpy(&un, &a->storage, a->n);
+    if (lstat(un.sun_path, &info) < 0 || !S_ISSOCK(info.st_mode))
+        return;
     int fd = address_connect(a);
     if (fd == -ECONNREFUSED)
         unlink(un.sun_path);

@@ -79,7 +79,8 @@ void address_format(char out[ADDRESS_TEXT], const struct address *a)
     char host[64] = "?";
     if (a->storage.ss_family == AF_UNIX) {
         struct sockaddr_un un = {.sun_family = AF_UNIX};
-        memcpy(&un, &a->storage, a->n);
+        /* The kernel counts a terminator behind a path of 108 bytes. */
+        memcpy(&un, &a->storage, a->n < sizeof un ? a->n : sizeof un);
         snprintf(out, ADDRESS_TEXT, "unix:%.*s", (int)sizeof un.sun_path, un.sun_path);
     } else if (a->storage.ss_family == AF_INET6) {
         struct sockaddr_in6 v6;

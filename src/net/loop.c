@@ -28,8 +28,10 @@ int loop_watch(struct loop *loop, struct watch *w, uint32_t events)
 {
     struct epoll_event e = {.events = events, .data.ptr = w};
     /* A new descriptor has no events yet; an old one may be watched for none for a while. */
-    if ((w->events || epoll_ctl(loop->epoll, EPOLL_CTL_ADD, w->fd, &e) < 0) &&
-        epoll_ctl(loop->epoll, EPOLL_CTL_MOD, w->fd, &e) < 0)
+    int result = epoll_ctl(loop->epoll, w->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, w->fd, &e);
+    if (result < 0 && errno == EEXIST)
+        result = epoll_ctl(loop->epoll, EPOLL_CTL_MOD, w->fd, &e);
+    if (result < 0)
         return -errno;
     w->events = events;
     return 0;

@@ -126,6 +126,15 @@ static bool is_version(struct slice s)
            s.p[6] == '.' && s.p[7] >= '0' && s.p[7] <= '9';
 }
 
+/* HOST or HOST:PORT, as far as its characters tell; no user, no list. */
+static bool is_host(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] <= 0x20 || s.p[i] >= 0x7f || strchr("/?#@\\,", s.p[i]))
+            return false;
+    return true;
+}
+
 /* origin-form, or absolute-form, which servers must accept: RFC 9112, 3.2.1 and 3.2.2. */
 static const char *parse_target(struct slice target, struct http_head *out)
 {
@@ -138,6 +147,8 @@ static const char *parse_target(struct slice target, struct http_head *out)
         if (!slash || slash == rest.p)
             return "an absolute request target without a host or a path";
         out->host = slice_of(rest.p, (size_t)(slash - rest.p));
+        if (!is_host(out->host))
+            return "an absolute request target whose host is not HOST or HOST:PORT";
         target = slice_skip(rest, out->host.n);
     }
     if (target.n == 0 || target.p[0] != '/')
@@ -212,10 +223,8 @@ static const char *check_host(struct http_head *out, bool version_1_1)
         return "more than one Host";
     if (!hosts)
         return version_1_1 ? "no Host" : NULL;
-    for (size_t i = 0; i < host->value.n; i++)
-        if (host->value.p[i] <= 0x20 || host->value.p[i] >= 0x7f ||
-            strchr("/?#@\\,", host->value.p[i]))
-            return "a Host that is not HOST or HOST:PORT";
+    if (!is_host(host->value))
+        return "a Host that is not HOST or HOST:PORT";
     if (!out->host.n)
         out->host = host->value;
     return NULL;

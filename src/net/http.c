@@ -126,6 +126,11 @@ static bool is_version(struct slice s)
            s.p[6] == '.' && s.p[7] >= '0' && s.p[7] <= '9';
 }
 
+static bool is_known_version(struct slice s)
+{
+    return slice_eq(s, SLICE("HTTP/1.1")) || slice_eq(s, SLICE("HTTP/1.0"));
+}
+
 /* HOST or HOST:PORT, as far as its characters tell; no user, no list. */
 static bool is_host(struct slice s)
 {
@@ -169,7 +174,7 @@ static enum http_result parse_request_line(struct slice line, struct http_head *
     if (!split(&rest, ' ', &out->method) || !is_token(out->method) || !split(&rest, ' ', &target) ||
         !is_version(rest))
         return HTTP_MALFORMED;
-    if (!slice_eq(rest, SLICE("HTTP/1.1")) && !slice_eq(rest, SLICE("HTTP/1.0")))
+    if (!is_known_version(rest))
         return HTTP_VERSION;
     *why = parse_target(target, out);
     return *why ? HTTP_MALFORMED : HTTP_OK;
@@ -180,8 +185,10 @@ static enum http_result parse_status_line(struct slice line, struct http_head *o
 {
     *why = "a status line that is not HTTP/1.1 STATUS REASON";
     if (line.n < 12 || !is_version(slice_of(line.p, 8)) || line.p[8] != ' ' ||
-        (line.n > 12 && line.p[12] != ' '))
+        (line.n > 12 && line.p[12] != ' ') || !is_field_value(line))
         return HTTP_MALFORMED;
+    if (!is_known_version(slice_of(line.p, 8)))
+        return HTTP_VERSION;
     for (size_t i = 9; i < 12; i++) {
         if (line.p[i] < '0' || line.p[i] > '9')
             return HTTP_MALFORMED;

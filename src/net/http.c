@@ -176,6 +176,7 @@ static enum http_result parse_request_line(struct slice line, struct http_head *
         return HTTP_MALFORMED;
     if (!is_known_version(rest))
         return HTTP_VERSION;
+    out->version_1_0 = rest.p[7] == '0';
     *why = parse_target(target, out);
     return *why ? HTTP_MALFORMED : HTTP_OK;
 }
@@ -222,14 +223,14 @@ static const char *parse_framing(struct http_head *out)
 }
 
 /* RFC 9112, 3.2: exactly one Host, in HTTP/1.0 at most one. */
-static const char *check_host(struct http_head *out, bool version_1_1)
+static const char *check_host(struct http_head *out)
 {
     size_t hosts;
     const struct http_field *host = http_find(out, "host", &hosts);
     if (hosts > 1)
         return "more than one Host";
     if (!hosts)
-        return version_1_1 ? "no Host" : NULL;
+        return out->version_1_0 ? NULL : "no Host";
     if (!is_host(host->value))
         return "a Host that is not HOST or HOST:PORT";
     if (!out->host.n)
@@ -286,8 +287,7 @@ enum http_result http_parse_request(struct slice in, struct http_head *out, cons
     enum http_result result = parse_lines(in, out, why, parse_request_line);
     if (result != HTTP_OK)
         return result;
-    const uint8_t *line_end = memchr(in.p, '\r', out->size);
-    *why = check_host(out, line_end[-1] == '1');
+    *why = check_host(out);
     return *why ? HTTP_MALFORMED : HTTP_OK;
 }
 

@@ -26,6 +26,7 @@ struct http_head {
     unsigned status;     /* response: 100 to 599 */
     uint64_t body;       /* bytes, from Content-Length; 0 if there is none */
     bool chunked;        /* a Transfer-Encoding is there */
+    bool version_1_0;    /* request: of HTTP/1.0 */
     size_t fields_n;
     struct http_field fields[HTTP_MAX_FIELDS];
 };

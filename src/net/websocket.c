@@ -133,6 +133,8 @@ static const char *check_upgrade(const struct http_head *request, struct slice *
     const struct http_field *version = http_find(request, "sec-websocket-version", &versions);
     if (!slice_eq(request->method, SLICE("GET")))
         return "A WebSocket begins with GET.\n";
+    if (request->version_1_0)
+        return "A WebSocket begins with a request of HTTP/1.1.\n";
     if (!http_has_token(request, "upgrade", "websocket"))
         return "This path speaks WebSocket: Upgrade: websocket is missing.\n";
     if (!http_has_token(request, "connection", "upgrade"))

@@ -223,6 +223,10 @@ static void send_request(struct websocket *ws, const char *host, const char *pat
     base64_encode(key, slice_of(nonce, sizeof nonce));
     /* Kept until the response comes. */
     buf_append(ws->message, key, HANDSHAKE_KEY);
+    if (ws->message->failed) {
+        stream_close(&ws->stream);
+        return;
+    }
     struct slice parts[] = {SLICE("GET "),
                             slice_str(path),
                             SLICE(" HTTP/1.1\r\nHost: "),

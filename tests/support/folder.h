@@ -1,0 +1,18 @@
+/* folder: a folder of its own for a test, empty at first and removed with all in it. */
+#ifndef SUPPORT_FOLDER_H
+#define SUPPORT_FOLDER_H
+
+struct folder {
+    char path[64];
+};
+
+/* Makes it below $TMPDIR or /tmp. Aborts where it cannot. */
+void folder_make(struct folder *f);
+
+/* Removes its files (there are no folders in it) and itself. */
+void folder_remove(struct folder *f);
+
+/* PATH/name, in the caller's room of 128 bytes. */
+char *folder_file(const struct folder *f, char out[128], const char *name);
+
+#endif

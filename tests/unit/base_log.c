@@ -39,7 +39,7 @@ static void what_is_above_the_level_is_dropped(void **state)
             log_write(&log, (enum log_level)level, "%s %d", "line", level);
             assert_int_equal(lines.n, level <= at);
             if (lines.n) {
-                char expected[16];
+                char expected[32];
                 snprintf(expected, sizeof expected, "line %d", level);
                 assert_string_equal(lines.last, expected);
                 assert_int_equal(lines.level, level);

@@ -163,8 +163,18 @@ static void without_descriptors_it_rests_and_goes_on_when_there_are_some(void **
     low.rlim_cur = (rlim_t)highest + 1; /* one is left */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
 
+    int last = dup(fds[0]), beyond = dup(fds[0]);
+    close(last);
+    if (beyond >= 0) { /* Valgrind keeps descriptors by a count of its own */
+        close(beyond);
+        close_many(fds, 3);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        print_message("the limit of descriptors does not hold here: not tried\n");
+        skip();
+    }
+
     turn_until_taken(1);
-    while (listener.rests == 0)
+    for (int i = 0; i < 1000 && listener.rests == 0; i++)
         assert_true(loop_turn(&loop, 1000) >= 0);
     assert_int_equal(listener.rests, 1);
     for (int i = 0; i < 5; i++)

@@ -140,6 +140,13 @@ static void stream_let_go(struct stream *s)
     s->kind->on_closed(s);
 }
 
+/* The socket has failed. */
+static void stream_fail(struct stream *s, int error)
+{
+    s->error = (uint16_t)error;
+    stream_close(s);
+}
+
 void stream_set_timer(struct stream *s, int64_t after_ms)
 {
     if (!stream_ending(s))
@@ -274,7 +281,7 @@ static bool stream_send(struct stream *s)
     set->writes++;
     if (sent < 0) {
         if (errno != EAGAIN && errno != EINTR)
-            stream_close(s);
+            stream_fail(s, errno);
         return false;
     }
     set->bytes_out += (uint64_t)sent;
@@ -341,7 +348,8 @@ static void stream_set_flush(void *ctx)
 
 bool stream_readable(const struct stream *s)
 {
-    return !stream_ending(s) && !(s->flags & STREAM_PAUSED) && s->queued <= STREAM_HIGH;
+    return !stream_ending(s) && !(s->flags & STREAM_PAUSED) &&
+           (s->queued <= STREAM_HIGH || s->kind->always_reads);
 }
 
 /* Hands up n bytes of the receive buffer, and sets aside what is not used. */
@@ -399,7 +407,7 @@ static void stream_read(struct stream *s)
         stream_mark(s);
         return;
     } else if (got <= 0) {
-        stream_close(s);
+        stream_fail(s, got < 0 ? errno : 0);
         return;
     }
     set->bytes_in += (uint64_t)got;
@@ -426,7 +434,7 @@ static void stream_connected(struct stream *s)
     int error = 0;
     socklen_t n = sizeof error;
     if (getsockopt(s->watch.fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0 || error) {
-        stream_close(s);
+        stream_fail(s, error ? error : errno);
         return;
     }
     s->flags &= (uint16_t)~STREAM_CONNECTING;

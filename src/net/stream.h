@@ -45,6 +45,9 @@ struct stream_set {
 struct stream_kind {
     struct stream_set *set;
     void *ctx; /* the owner's */
+    /* Also reads while much is queued. For a client: where both ends wait for the other to take what
+       they queued, none ever reads. */
+    bool always_reads;
     /* p holds n bytes, which may be changed in place. Returns how many were used: while it is
        readable all but STREAM_READ at most. */
     size_t (*on_input)(struct stream *s, uint8_t *p, size_t n);
@@ -77,6 +80,7 @@ struct stream {
     uint32_t heard;     /* loop->now, truncated to 32 bits, when something last came in */
     uint32_t moved;     /* likewise, when something last went out or began to wait */
     uint16_t flags;     /* enum stream_flag */
+    uint16_t error;     /* the errno that closed it; 0: its owner, or its peer's end */
 };
 
 __attribute__((warn_unused_result)) int stream_set_init(struct stream_set *set, struct loop *loop);

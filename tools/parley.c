@@ -372,7 +372,7 @@ static void on_closed(struct websocket *ws)
         c->under_way = false;
         c->status = EXIT_SYSTEM;
     }
-    if (c->quitting) {
+    if (c->quitting || (c->eof && c->typed.n == 0 && !c->held)) {
         c->done = true;
     } else if (!c->reached) {
         say("cannot reach the server: %s", why);

@@ -492,6 +492,8 @@ static void advance(struct bench *b, uint64_t now)
         b->ended = now_ns();
         b->own_cpu_us = own_cpu_us() - b->own_cpu_us;
         b->after = read_usage(b->options.server_pid);
+        if (b->first.count == 0)
+            give_up(b, EXIT_SYSTEM, "nothing was answered in the measured time");
         b->phase = OVER;
         break;
     case OVER:
@@ -510,8 +512,6 @@ static void run(struct bench *b)
             give_up(b, EXIT_SYSTEM, "the loop failed: %s", strerror(-result));
         advance(b, now_ns());
     }
-    if (b->error[0] == 0 && b->first.count == 0)
-        give_up(b, EXIT_SYSTEM, "nothing was answered in the measured time");
 }
 
 /* ---- the report -------------------------------------------------------------------------- */

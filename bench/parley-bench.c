@@ -167,12 +167,14 @@ static size_t read_small(const char *path, char *text, size_t room)
 static bool read_cpu(uint32_t pid, uint64_t *us)
 {
     char path[64], text[1024];
-    unsigned long long user, system;
     snprintf(path, sizeof path, "/proc/%u/stat", pid);
     const char *p = read_small(path, text, sizeof text) ? strrchr(text, ')') : NULL;
-    if (!p || sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
-                     &system) != 2)
+    for (int field = 3; field <= 14 && p; field++)
+        p = strchr(p + 1, ' ');
+    if (!p)
         return false;
+    char *end;
+    uint64_t user = strtoull(p, &end, 10), system = strtoull(end, NULL, 10);
     *us = (user + system) * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
     return true;
 }

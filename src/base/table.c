@@ -102,7 +102,7 @@ uint32_t table_find(const struct table *t, struct slice key)
 static void table_put(struct table_slot *slots, uint32_t mask, struct table_slot entry)
 {
     uint32_t i = entry.hash & mask;
-    while (slots[i].value != TABLE_NONE)
+    while (slots[i].value != TABLE_NONE) // NOLINT: table_slots_new has set them all
         i = (i + 1) & mask;
     slots[i] = entry;
 }
@@ -116,7 +116,7 @@ static int table_grow(struct table *t)
     if (!slots)
         return -ENOMEM;
     for (uint32_t i = 0; i < size; i++)
-        if (t->slots[i].value != TABLE_NONE) // NOLINT: table_slots_new has set them all
+        if (t->slots[i].value != TABLE_NONE)
             table_put(slots, size * 2 - 1, t->slots[i]);
     free(t->slots);
     t->slots = slots;

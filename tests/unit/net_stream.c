@@ -103,7 +103,11 @@ static int setup(void **state)
     memset(&one, 0, sizeof one);
     one.use = SIZE_MAX;
     one.got = malloc(ROOM);
-    kind = (struct stream_kind){&set, NULL, on_input, on_drained, on_timer, on_closed};
+    kind = (struct stream_kind){.set = &set,
+                                .on_input = on_input,
+                                .on_drained = on_drained,
+                                .on_timer = on_timer,
+                                .on_closed = on_closed};
     int fds[2];
     if (!one.got || loop_init(&loop, &hand.clock) || stream_set_init(&set, &loop) ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds))

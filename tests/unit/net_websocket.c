@@ -205,7 +205,7 @@ static void the_example_of_the_rfc_is_upgraded_also_byte_by_byte(void **state)
     serve_raw();
     for (size_t i = 0; i < sizeof UPGRADE - 1; i++) {
         assert_int_equal(server.opened, 0);
-        raw_send(slice_of(UPGRADE + i, 1));
+        raw_send(slice_of(&UPGRADE[i], 1));
     }
     assert_int_equal(server.opened, 1);
     expect_raw(SLICE(UPGRADED));

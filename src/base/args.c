@@ -113,8 +113,10 @@ int args_parse_file(struct arg *rows, char *text, struct args_error *error)
         *equals = 0;
         name = trim(name);
         struct arg *a = find(rows, name, strlen(name));
-        if (!a || strcmp(name, "config") == 0)
+        if (!a)
             return fail(error, "line %d: there is no option \"%.60s\"", number, name);
+        if (strcmp(name, "config") == 0)
+            return fail(error, "line %d: a config file cannot name another one", number);
         struct args_error inner;
         if (!a->given && set(a, trim(equals + 1), &inner))
             return fail(error, "line %d: %.200s", number, inner.text);

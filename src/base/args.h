@@ -3,7 +3,7 @@
  *
  * A program describes its options in a table; each row points to the variable that takes the value.
  * `--name VALUE`, `--name=VALUE`, and for a flag `--name`. In a file `name = value` a line, for a flag
- * `name = yes` or `no`; `#` begins a comment. What the command line says wins over the file.
+ * `name = yes` or `no`; `#` begins a comment. The option that names the file is "config". What the command line says wins over the file.
  */
 #ifndef BASE_ARGS_H
 #define BASE_ARGS_H

@@ -73,6 +73,8 @@ void buf_printf(struct buf *b, const char *format, ...)
     va_start(args, format);
     int n = vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (n > 0)
-        buf_append(b, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
+    if (n < 0 || (size_t)n >= sizeof text)
+        b->failed = true;
+    else
+        buf_append(b, text, (size_t)n);
 }

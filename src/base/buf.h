@@ -30,7 +30,7 @@ void buf_drop(struct buf *b, size_t n);
 /* The decimal digits of v. */
 void buf_append_u64(struct buf *b, uint64_t v);
 
-/* printf, of at most 1 KiB. */
+/* printf, of less than 1 KiB; what is longer has failed. */
 __attribute__((format(printf, 2, 3))) void buf_printf(struct buf *b, const char *format, ...);
 
 static inline void buf_append_slice(struct buf *b, struct slice s)

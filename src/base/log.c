@@ -5,13 +5,14 @@
 #include <unistd.h>
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
+static const char *const level_marks[] = {"error: ", "warning: ", "", "debug: "};
 
 void log_write(const struct log *log, enum log_level level, const char *format, ...)
 {
     if (level > log->level)
         return;
     char line[1024];
-    int head = snprintf(line, sizeof line, "%s: ", log->program);
+    int head = snprintf(line, sizeof line, "%s: %s", log->program, level_marks[level]);
     if (head < 0 || (size_t)head >= sizeof line / 2)
         return;
     va_list args;

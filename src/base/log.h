@@ -15,7 +15,7 @@ struct log {
     enum log_level level; /* what is above it is dropped */
     void (*sink)(void *ctx, enum log_level level, const char *line); /* NULL: standard error */
     void *ctx;
-    const char *program; /* stands in front of every line */
+    const char *program; /* stands in front of the lines on standard error, with their level */
 };
 
 /* One line, without a newline of its own; at most 1 KiB of it is kept. */

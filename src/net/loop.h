@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A timer fires up to one slot late and never early. 512 slots of 128 ms pass in 65 s; a timer
+/* A timer fires up to one slot late and never early; those of one slot in the order they were set. 512 slots of 128 ms pass in 65 s; a timer
    further away is looked at once in each round. */
 #define LOOP_SLOT_MS 128
 #define LOOP_SLOTS 512

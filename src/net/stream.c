@@ -55,19 +55,23 @@ void stream_set_fini(struct stream_set *set)
 
 /* ---- chunks ------------------------------------------------------------------------------ */
 
+static struct chunk *chunk_alloc(size_t cap)
+{
+    struct chunk *c = malloc(sizeof *c + cap);
+    if (!c)
+        return NULL;
+    *c = (struct chunk){.next = c, .cap = (uint32_t)cap};
+    return c;
+}
+
+/* For the queue: at least a standard one, since more is likely to follow. */
 static struct chunk *chunk_new(struct stream_set *set, size_t room)
 {
     struct chunk *c = set->spare;
-    if (c && room <= CHUNK_CAP) {
-        set->spare = c->next;
-        set->spare_n--;
-    } else {
-        size_t cap = room > CHUNK_CAP ? room : CHUNK_CAP;
-        c = malloc(sizeof *c + cap);
-        if (!c)
-            return NULL;
-        c->cap = (uint32_t)cap;
-    }
+    if (!c || room > CHUNK_CAP)
+        return chunk_alloc(room > CHUNK_CAP ? room : CHUNK_CAP);
+    set->spare = c->next;
+    set->spare_n--;
     c->next = c;
     c->start = c->end = 0;
     return c;
@@ -286,6 +290,8 @@ static bool stream_send(struct stream *s)
     }
     set->bytes_out += (uint64_t)sent;
     s->moved = (uint32_t)set->loop->now;
+    if (s->flags & STREAM_FINISHING)
+        timer_set(set->loop, &s->timer, FINISH_MS);
     stream_sent(s, (size_t)sent);
     return (size_t)sent == offered;
 }
@@ -359,7 +365,7 @@ static void stream_feed(struct stream *s, size_t n)
     size_t used = s->kind->on_input(s, set->in, n);
     if (used == n || stream_ending(s))
         return;
-    struct chunk *rest = chunk_new(set, n - used);
+    struct chunk *rest = chunk_alloc(n - used);
     if (!rest) {
         stream_close(s);
         return;

@@ -100,7 +100,8 @@ void stream_write(struct stream *s, struct slice bytes);
 /* Calls on_drained at the end of this turn, or later as soon as less than STREAM_LOW is queued. */
 void stream_want_drained(struct stream *s);
 
-/* Stops handing input up, also within on_input after its return; and goes on. */
+/* Stops handing input up, also within on_input after its return; and goes on. A peer that goes away
+   meanwhile closes the stream, and what it sent last is not read. */
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);
 
@@ -114,7 +115,7 @@ void stream_close(struct stream *s);
 
 /*
  * Sends what is queued, shuts our end, reads and drops what still comes until the peer closes too or
- * 2 s have passed: so the last bytes arrive even where the peer was still sending. The owner's timer
+ * nothing has moved for 2 s: so the last bytes arrive even where the peer was still sending. The owner's timer
  * is taken over.
  */
 void stream_finish(struct stream *s);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +13,30 @@
 void secret_wipe(struct secret *secret)
 {
     explicit_bzero(secret, sizeof *secret);
+}
+
+static int secret_write(const char *path, const char *text, size_t n)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -errno;
+    ssize_t written = write(fd, text, n);
+    int result = written < 0 || fsync(fd) < 0 ? -errno : written < (ssize_t)n ? -ENOSPC : 0;
+    close(fd);
+    return result;
+}
+
+/* A power cut must not take a secret that tokens were signed with. */
+static int secret_sync_folder(const char *path)
+{
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%s", path);
+    int fd = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int result = fsync(fd) < 0 ? -errno : 0;
+    close(fd);
+    return result;
 }
 
 /* A new one is 32 random bytes in base64url, so that it can be pasted into any JWT library. It gets
@@ -28,12 +53,13 @@ static int secret_make(const char *path)
         return result;
     size_t size = base64url_encode(text, slice_of(random, sizeof random));
     text[size++] = '\n';
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return -errno;
-    if (write(fd, text, size) != (ssize_t)size || fsync(fd) < 0 || rename(temporary, path) < 0)
-        result = errno ? -errno : -EIO;
-    close(fd);
+    result = secret_write(temporary, text, size);
+    if (result == 0 && rename(temporary, path) < 0)
+        result = -errno;
+    if (result == 0)
+        result = secret_sync_folder(path);
+    else
+        unlink(temporary);
     explicit_bzero(random, sizeof random);
     explicit_bzero(text, sizeof text);
     return result;
@@ -76,8 +102,9 @@ int secret_load(struct secret *out, const char *path, bool make, const struct lo
         close(fd);
     if (result == -EINVAL)
         snprintf(error->text, sizeof error->text,
-                 "secret file %.160s holds %zu bytes; expected %d to %d", path, out->n, SECRET_MIN,
-                 SECRET_MAX);
+                 "secret file %.160s holds %s%zu bytes; expected %d to %d", path,
+                 out->n > SECRET_MAX ? "over " : "", out->n > SECRET_MAX ? SECRET_MAX : out->n,
+                 SECRET_MIN, SECRET_MAX);
     else if (result)
         snprintf(error->text, sizeof error->text, "secret file %.160s: %s", path,
                  strerror(-result));

@@ -104,7 +104,7 @@ static void a_config_file_is_read_and_the_command_line_wins(void **state)
         {"rate\n", "line 1: \"rate\" is not NAME = VALUE"},
         {"rate = x\n", "line 1: rate: \"x\" is not a whole number"},
         {"demo = maybe\n", "line 1: demo: \"maybe\" is neither yes nor no"},
-        {"config = other\n", "line 1: there is no option \"config\""},
+        {"config = other\n", "line 1: a config file cannot name another one"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         write_file(path, bad[i].file);

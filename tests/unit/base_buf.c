@@ -113,7 +113,7 @@ static void numbers_are_written_as_printf_writes_them(void **state)
     }
 }
 
-static void printf_appends_at_most_1_KiB(void **state)
+static void printf_of_1_KiB_or_more_has_failed(void **state)
 {
     (void)state;
     struct buf b = {0};
@@ -124,9 +124,11 @@ static void printf_appends_at_most_1_KiB(void **state)
     assert_int_equal(b.n, 0);
     buf_printf(&b, "%1023d", 1);
     assert_int_equal(b.n, 1023);
+    assert_false(b.failed);
     buf_clear(&b);
-    buf_printf(&b, "%5000d", 1);
-    assert_int_equal(b.n, 1023);
+    buf_printf(&b, "%1024d", 1);
+    assert_true(b.failed);
+    assert_int_equal(b.n, 0);
     buf_free(&b);
 }
 
@@ -156,7 +158,7 @@ int main(void)
         cmocka_unit_test(a_failure_is_remembered_and_keeps_the_contents),
         cmocka_unit_test(dropping_moves_the_rest_down),
         cmocka_unit_test(numbers_are_written_as_printf_writes_them),
-        cmocka_unit_test(printf_appends_at_most_1_KiB),
+        cmocka_unit_test(printf_of_1_KiB_or_more_has_failed),
         cmocka_unit_test(slices_compare_bytewise_a_prefix_first),
     };
     return cmocka_run_group_tests_name("base_buf", tests, NULL, NULL);

@@ -70,7 +70,7 @@ static void without_a_sink_a_line_goes_to_standard_error_after_the_program(void 
     struct log log = {.level = LOG_INFO, .program = "test"};
     char got[4096];
     capture(got, &log, "something happened");
-    assert_string_equal(got, "test: something happened\n");
+    assert_string_equal(got, "test: error: something happened\n");
 }
 
 static void a_long_line_is_cut_and_still_ends_in_a_newline(void **state)

@@ -7,21 +7,40 @@
 enum answer_part { ANSWER_PAGE, ANSWER_SNIPPETS };
 
 struct answer {
+    struct session *session;
+    struct list link; /* in chat->waiting, while it waits for the disk */
     struct store_read read;
     enum answer_part part;
+    bool begun;     /* page: the head of its frame is sent */
+    uint8_t user_n; /* page: the correspondent */
+    uint8_t user[STORE_MAX_USER];
     struct buf ref;  /* as the client wrote it */
-    struct buf tail; /* page: what ends its frame */
     struct buf held; /* frames that wait behind the answer */
 };
+
+static struct answer *answer_new(struct session *s, enum answer_part part, struct slice ref)
+{
+    struct answer *a = calloc(1, sizeof *a);
+    if (!a) {
+        stream_close(&s->ws.stream);
+        return NULL;
+    }
+    a->session = s;
+    a->part = part;
+    list_init(&a->link);
+    buf_append_slice(&a->ref, ref);
+    s->answer = a;
+    return a;
+}
 
 void answer_free(struct session *s)
 {
     struct answer *a = s->answer;
     if (!a)
         return;
+    list_remove(&a->link);
     store_read_end(&a->read);
     buf_free(&a->ref);
-    buf_free(&a->tail);
     buf_free(&a->held);
     free(a);
     s->answer = NULL;
@@ -42,13 +61,21 @@ size_t answer_held(const struct session *s)
     return s->answer->held.n;
 }
 
-/* Out of memory, or a log that cannot be read: the frame may be half sent, so nothing can be said. */
+/* Out of memory, or a log that cannot be read. A close frame can be sent as long as no other frame is
+   half sent. */
 static void answer_fail(struct session *s)
 {
-    stream_close(&s->ws.stream);
+    if (!s->answer->begun) {
+        answer_free(s);
+        session_close(s, CLOSE_SERVER_ERROR, "the store cannot be read");
+    } else {
+        stream_close(&s->ws.stream);
+    }
 }
 
-static void answer_write_snippet(struct session *s, const struct store_message *m)
+/* ---- snippets ---------------------------------------------------------------------------- */
+
+static void write_snippet(struct session *s, const struct store_message *m)
 {
     struct chat *chat = session_chat(s);
     struct slice self = online_name(s->user);
@@ -61,113 +88,166 @@ static void answer_write_snippet(struct session *s, const struct store_message *
     buf_clear(&chat->frame);
     wire_write(&chat->frame, SLICE("snippets"), buf_slice(&chat->text), buf_slice(&s->answer->ref),
                SLICE(""));
-    websocket_send(&s->ws, FRAME_TEXT, buf_slice(&chat->frame));
+    session_send_now(s, &chat->frame);
 }
 
-static void answer_write_part(struct session *s, const struct store_message *m)
+static void write_snippets_end(struct session *s)
 {
-    if (s->answer->part == ANSWER_SNIPPETS) {
-        answer_write_snippet(s, m);
+    struct chat *chat = session_chat(s);
+    struct answer *a = s->answer;
+    if (!a->ref.n)
+        return;
+    buf_clear(&chat->text);
+    buf_printf(&chat->text, "{\"event\":\"snippets\",\"count\":%u}", a->read.count);
+    buf_clear(&chat->frame);
+    wire_write(&chat->frame, SLICE("end"), buf_slice(&chat->text), buf_slice(&a->ref), SLICE(""));
+    session_send_now(s, &chat->frame);
+}
+
+/* ---- a page ------------------------------------------------------------------------------ */
+
+/* What stands behind the messages. */
+static void page_tail(const struct answer *a, struct buf *out)
+{
+    buf_clear(out);
+    buf_append_lit(out, "]}");
+    if (a->ref.n) {
+        buf_append_lit(out, ",\"ref\":");
+        buf_append_slice(out, buf_slice(&a->ref));
+    }
+    buf_printf(out, ",\"meta\":{\"more\":%s}}", a->read.more ? "true" : "false");
+}
+
+/* Once the page is looked up its size is known, and with it the head of the frame. */
+static void write_page_begin(struct session *s)
+{
+    struct chat *chat = session_chat(s);
+    struct answer *a = s->answer;
+    buf_clear(&chat->frame);
+    buf_append_lit(&chat->frame, "{\"event\":\"conversation\",\"data\":{\"id\":");
+    wire_write_string(&chat->frame, slice_of(a->user, a->user_n));
+    buf_append_lit(&chat->frame, ",\"messages\":[");
+    page_tail(a, &chat->text);
+    if (chat->frame.failed || chat->text.failed) {
+        stream_close(&s->ws.stream);
         return;
     }
+    uint64_t commas = a->read.count ? a->read.count - 1 : 0;
+    websocket_send_head(&s->ws, FRAME_TEXT, chat->frame.n + a->read.bytes + commas + chat->text.n);
+    stream_write(&s->ws.stream, buf_slice(&chat->frame));
+}
+
+static void write_page_message(struct session *s, const struct store_message *m)
+{
     if (s->answer->read.next > 1)
         stream_write(&s->ws.stream, SLICE(","));
     stream_write(&s->ws.stream, m->json);
 }
 
-static void answer_write_end(struct session *s)
+static void write_page_end(struct session *s)
 {
-    struct answer *a = s->answer;
-    if (a->part == ANSWER_PAGE) {
-        stream_write(&s->ws.stream, buf_slice(&a->tail));
-    } else if (a->ref.n) {
-        struct chat *chat = session_chat(s);
-        buf_clear(&chat->text);
-        buf_printf(&chat->text, "{\"event\":\"snippets\",\"count\":%u}", a->read.count);
-        buf_clear(&chat->frame);
-        wire_write(&chat->frame, SLICE("end"), buf_slice(&chat->text), buf_slice(&a->ref),
-                   SLICE(""));
-        websocket_send(&s->ws, FRAME_TEXT, buf_slice(&chat->frame));
-    }
-    stream_write(&s->ws.stream, buf_slice(&a->held));
+    struct buf *tail = &session_chat(s)->text;
+    page_tail(s->answer, tail);
+    stream_write(&s->ws.stream, buf_slice(tail));
+}
+
+/* ---- the way of both --------------------------------------------------------------------- */
+
+static void write_end(struct session *s)
+{
+    if (s->answer->part == ANSWER_PAGE)
+        write_page_end(s);
+    else
+        write_snippets_end(s);
+    stream_write(&s->ws.stream, buf_slice(&s->answer->held));
     answer_free(s);
+}
+
+static enum store_status write_next(struct session *s)
+{
+    struct store *store = session_chat(s)->store;
+    struct answer *a = s->answer;
+    struct store_message m;
+    enum store_status status = STORE_OK;
+    if (!a->begun && a->part == ANSWER_PAGE) {
+        status = store_read_look(store, &a->read);
+        if (status == STORE_OK)
+            write_page_begin(s);
+        a->begun = status == STORE_OK;
+        return status;
+    }
+    status = store_read_next(store, &a->read, &m);
+    if (status == STORE_END)
+        write_end(s);
+    else if (status == STORE_OK && a->part == ANSWER_PAGE)
+        write_page_message(s, &m);
+    else if (status == STORE_OK)
+        write_snippet(s, &m);
+    return status;
 }
 
 void answer_continue(struct session *s)
 {
-    struct chat *chat = session_chat(s);
-    while (s->answer && !stream_ending(&s->ws.stream)) {
-        struct store_message m;
-        if (s->ws.stream.queued > STREAM_HIGH) {
-            stream_pause(&s->ws.stream);
-            stream_want_drained(&s->ws.stream);
+    struct stream *stream = &s->ws.stream;
+    enum store_status status = STORE_OK;
+    while (s->answer && status == STORE_OK && !stream_ending(stream)) {
+        if (stream->queued > STREAM_HIGH) {
+            stream_pause(stream);
+            stream_want_drained(stream);
             return;
         }
-        switch (store_read_next(chat->store, &s->answer->read, &m)) {
-        case STORE_OK:
-            answer_write_part(s, &m);
-            break;
-        case STORE_END:
-            answer_write_end(s);
-            break;
-        default:
-            answer_fail(s);
-            return;
-        }
+        status = write_next(s);
     }
-    session_resume(s);
+    if (status == STORE_WAIT) {
+        stream_pause(stream);
+        list_remove(&s->answer->link);
+        list_append(&session_chat(s)->waiting, &s->answer->link);
+    } else if (status != STORE_OK && status != STORE_END) {
+        answer_fail(s);
+    } else {
+        session_resume(s);
+    }
 }
 
-static struct answer *answer_new(struct session *s, struct store_read *read, struct slice ref)
+void answer_continue_waiting(struct chat *chat)
 {
-    struct answer *a = calloc(1, sizeof *a);
-    if (!a) {
-        store_read_end(read);
-        stream_close(&s->ws.stream);
-        return NULL;
+    struct list waiting; /* those that have to wait again stand in chat->waiting */
+    list_init(&waiting);
+    list_splice(&waiting, &chat->waiting);
+    while (!list_empty(&waiting)) {
+        struct answer *a = container_of(waiting.next, struct answer, link);
+        list_remove(&a->link);
+        answer_continue(a->session);
     }
-    a->read = *read;
-    buf_append_slice(&a->ref, ref);
-    s->answer = a;
-    return a;
 }
 
-void answer_snippets(struct session *s, struct store_read *read, struct slice ref)
+void answer_snippets(struct session *s, struct slice ref)
 {
-    struct answer *a = answer_new(s, read, ref);
+    struct answer *a = answer_new(s, ANSWER_SNIPPETS, ref);
     if (!a)
         return;
-    a->part = ANSWER_SNIPPETS;
-    if (a->ref.failed)
+    if (a->ref.failed ||
+        store_read_snippets(session_chat(s)->store, &a->read, online_name(s->user)))
         answer_fail(s);
     else
         answer_continue(s);
 }
 
-void answer_page(struct session *s, struct store_read *read, struct slice correspondent,
+void answer_page(struct session *s, struct slice correspondent, uint64_t before, uint32_t limit,
                  struct slice ref)
 {
-    struct answer *a = answer_new(s, read, SLICE(""));
+    struct answer *a = answer_new(s, ANSWER_PAGE, ref);
     if (!a)
         return;
-    a->part = ANSWER_PAGE;
-    struct buf *head = &session_chat(s)->frame;
-    buf_clear(head);
-    buf_append_lit(head, "{\"event\":\"conversation\",\"data\":{\"id\":");
-    wire_write_string(head, correspondent);
-    buf_append_lit(head, ",\"messages\":[");
-    buf_append_lit(&a->tail, "]}");
-    if (ref.n) {
-        buf_append_lit(&a->tail, ",\"ref\":");
-        buf_append_slice(&a->tail, ref);
-    }
-    buf_printf(&a->tail, ",\"meta\":{\"more\":%s}}", a->read.more ? "true" : "false");
-    if (head->failed || a->tail.failed) {
+    memcpy(a->user, correspondent.p, correspondent.n);
+    a->user_n = (uint8_t)correspondent.n;
+    enum store_status status =
+        a->ref.failed ? STORE_SYSTEM
+                      : store_read_page(session_chat(s)->store, &a->read, online_name(s->user),
+                                        correspondent, before, limit);
+    /* One that has to wait is asked again, and then waits in the list. */
+    if (status != STORE_OK && status != STORE_WAIT)
         answer_fail(s);
-        return;
-    }
-    uint64_t commas = a->read.count ? a->read.count - 1 : 0;
-    websocket_send_head(&s->ws, FRAME_TEXT, head->n + a->read.bytes + commas + a->tail.n);
-    stream_write(&s->ws.stream, buf_slice(head));
-    answer_continue(s);
+    else
+        answer_continue(s);
 }

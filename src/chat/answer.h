@@ -10,13 +10,16 @@
 
 #include "chat/session.h"
 
-/* Begins an answer with what was found; *read becomes the answer's. */
-void answer_page(struct session *s, struct store_read *read, struct slice correspondent,
+/* Begins an answer. A store that cannot be read closes the connection with 1011. */
+void answer_page(struct session *s, struct slice correspondent, uint64_t before, uint32_t limit,
                  struct slice ref);
-void answer_snippets(struct session *s, struct store_read *read, struct slice ref);
+void answer_snippets(struct session *s, struct slice ref);
 
 /* Goes on; called when little is queued. */
 void answer_continue(struct session *s);
+
+/* Goes on with those that waited for the disk. */
+void answer_continue_waiting(struct chat *chat);
 
 /* Holds back a text until the answer is through; how many bytes are held. */
 void answer_hold(struct session *s, struct slice text);

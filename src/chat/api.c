@@ -27,7 +27,7 @@ static void answer(const struct request *r, struct slice data, struct slice meta
     struct buf *frame = &session_chat(r->session)->frame;
     buf_clear(frame);
     wire_write(frame, slice_str(r->name), data, r->ref, meta);
-    session_send(r->session, buf_slice(frame));
+    session_send(r->session, frame);
 }
 
 /* event is JSON: the name of what it answers, or null. */
@@ -35,16 +35,16 @@ static void send_info(struct session *s, const char *code, struct slice text, st
                       struct slice ref)
 {
     struct chat *chat = session_chat(s);
-    struct buf meta = {0};
     buf_clear(&chat->text);
     wire_write_string(&chat->text, text);
-    buf_printf(&meta, "{\"code\":\"%s\",\"event\":", code);
-    buf_append_slice(&meta, event);
-    buf_append_lit(&meta, "}");
+    buf_clear(&chat->meta);
+    buf_printf(&chat->meta, "{\"code\":\"%s\",\"event\":", code);
+    buf_append_slice(&chat->meta, event);
+    buf_append_lit(&chat->meta, "}");
     buf_clear(&chat->frame);
-    wire_write(&chat->frame, SLICE("info"), buf_slice(&chat->text), ref, buf_slice(&meta));
-    session_send(s, buf_slice(&chat->frame));
-    buf_free(&meta);
+    wire_write(&chat->frame, SLICE("info"), buf_slice(&chat->text), ref, buf_slice(&chat->meta));
+    chat->frame.failed |= chat->text.failed || chat->meta.failed;
+    session_send(s, &chat->frame);
 }
 
 void api_info(struct session *s, const char *code, const char *text)
@@ -200,40 +200,31 @@ static void on_register(const struct request *r)
         stream_close(&s->ws.stream);
         return;
     }
-    struct buf meta = {0};
-    buf_append_lit(&meta, "{\"user\":");
-    wire_write_string(&meta, user);
-    buf_append_lit(&meta, ",\"last\":");
-    buf_append_u64(&meta, store_newest(session_chat(s)->store, user));
-    buf_append_lit(&meta, "}");
-    answer(r, SLICE("\"OK\""), buf_slice(&meta));
-    buf_free(&meta);
+    struct chat *chat = session_chat(s);
+    buf_clear(&chat->meta);
+    buf_append_lit(&chat->meta, "{\"user\":");
+    wire_write_string(&chat->meta, user);
+    buf_append_lit(&chat->meta, ",\"last\":");
+    buf_append_u64(&chat->meta, store_newest(chat->store, user));
+    buf_append_lit(&chat->meta, "}");
+    if (chat->meta.failed)
+        stream_close(&s->ws.stream);
+    else
+        answer(r, SLICE("\"OK\""), buf_slice(&chat->meta));
 }
 
 static void on_snippets(const struct request *r)
 {
-    struct session *s = r->session;
-    struct store_read read = {0};
-    if (store_read_snippets(session_chat(s)->store, &read, online_name(s->user)))
-        session_close(s, CLOSE_SERVER_ERROR, "the store cannot be read");
-    else
-        answer_snippets(s, &read, r->ref);
+    answer_snippets(r->session, r->ref);
 }
 
 static void on_conversation(const struct request *r)
 {
-    struct session *s = r->session;
     struct userid id;
     uint64_t before, limit;
-    struct store_read read = {0};
-    if (!read_user(r, "id", &id) || !read_number(r, "before", JSON_INTEGER_MAX, 0, &before) ||
-        !read_number(r, "limit", STORE_MAX_PAGE, API_PAGE, &limit))
-        return;
-    if (store_read_page(session_chat(s)->store, &read, online_name(s->user), userid_slice(&id),
-                        before, (uint32_t)limit))
-        session_close(s, CLOSE_SERVER_ERROR, "the store cannot be read");
-    else
-        answer_page(s, &read, userid_slice(&id), r->ref);
+    if (read_user(r, "id", &id) && read_number(r, "before", JSON_INTEGER_MAX, 0, &before) &&
+        read_number(r, "limit", STORE_MAX_PAGE, API_PAGE, &limit))
+        answer_page(r->session, userid_slice(&id), before, (uint32_t)limit, r->ref);
 }
 
 /* The content as it will be stored: the shortest JSON string with that value. */
@@ -315,9 +306,8 @@ static void on_message(const struct request *r)
     session_await(s);
 }
 
-/* To every connection of that user but s. */
-static void deliver(struct chat *chat, const struct session *s, struct slice user,
-                    struct slice frame)
+/* Sends the text in chat->frame to every connection of that user but s. */
+static void deliver(struct chat *chat, const struct session *s, struct slice user)
 {
     struct online *online = hub_find(&chat->hub, user);
     if (!online)
@@ -326,7 +316,7 @@ static void deliver(struct chat *chat, const struct session *s, struct slice use
     {
         struct session *other = container_of(link, struct session, link);
         if (other != s)
-            session_send_live(other, frame);
+            session_send_live(other, &chat->frame);
     }
 }
 
@@ -353,7 +343,7 @@ static void on_writing(const struct request *r)
     buf_append_lit(&chat->text, "}");
     buf_clear(&chat->frame);
     wire_write(&chat->frame, slice_str(r->name), buf_slice(&chat->text), SLICE(""), SLICE(""));
-    deliver(chat, s, userid_slice(&id), buf_slice(&chat->frame));
+    deliver(chat, s, userid_slice(&id));
 }
 
 /* ---- what the store says ----------------------------------------------------------------- */
@@ -389,9 +379,9 @@ void api_committed(void *ctx, const struct store_message *m)
     }
     buf_clear(&chat->frame);
     wire_write(&chat->frame, SLICE("message"), m->json, SLICE(""), SLICE(""));
-    deliver(chat, p.session, m->from, buf_slice(&chat->frame));
+    deliver(chat, p.session, m->from);
     if (!slice_eq(m->from, m->to))
-        deliver(chat, p.session, m->to, buf_slice(&chat->frame));
+        deliver(chat, p.session, m->to);
     session_settled(p.session);
 }
 

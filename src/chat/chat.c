@@ -109,6 +109,11 @@ static void on_store_ready(struct watch *w, uint32_t events)
     store_collect(container_of(w, struct chat, store_watch)->store);
 }
 
+static void on_readable(void *ctx)
+{
+    answer_continue_waiting(ctx);
+}
+
 static void on_settle(void *ctx)
 {
     struct chat *chat = ctx;
@@ -129,10 +134,12 @@ enum store_status chat_open(struct chat *chat, struct stream_set *set,
                                          .on_timer = on_timer,
                                          .on_closed = on_closed};
     websocket_kind_init(&chat->kind, set, chat);
+    list_init(&chat->waiting);
     list_init(&chat->unregistered);
     struct store_options with_calls = *store;
     with_calls.committed = api_committed;
     with_calls.failed = api_failed;
+    with_calls.readable = on_readable;
     with_calls.ctx = chat;
     enum store_status status = store_open(&chat->store, &with_calls, error);
     if (status != STORE_OK)
@@ -212,5 +219,6 @@ void chat_close(struct chat *chat)
     buf_free(&chat->pending);
     buf_free(&chat->frame);
     buf_free(&chat->text);
+    buf_free(&chat->meta);
     buf_free(&chat->content);
 }

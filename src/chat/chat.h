@@ -57,6 +57,7 @@ struct chat {
     struct store *store;
     struct watch store_watch;
     struct hub hub;
+    struct list waiting;      /* answers that wait for the disk */
     struct list unregistered; /* sessions without a user, by `link` */
     struct hmac_key keys[2];  /* of the tokens: the present secret, the one before it */
     size_t keys_n;
@@ -64,6 +65,7 @@ struct chat {
     size_t pending_at;  /* bytes of it that are done with */
     struct buf frame;   /* where frames are put together */
     struct buf text;    /* likewise the strings in them */
+    struct buf meta;    /* likewise their meta */
     struct buf content; /* a content on its way into the store */
     bool draining;
     struct chat_stats stats;

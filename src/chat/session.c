@@ -219,22 +219,30 @@ int session_register(struct session *s, struct slice user, int64_t expires)
 
 /* ---- sending ----------------------------------------------------------------------------- */
 
-void session_send(struct session *s, struct slice text)
+void session_send_now(struct session *s, const struct buf *text)
 {
-    if (s->answer)
-        answer_hold(s, text);
+    if (text->failed)
+        stream_close(&s->ws.stream);
     else
-        websocket_send(&s->ws, FRAME_TEXT, text);
+        websocket_send(&s->ws, FRAME_TEXT, buf_slice(text));
 }
 
-void session_send_live(struct session *s, struct slice text)
+void session_send(struct session *s, const struct buf *text)
+{
+    if (s->answer && !text->failed)
+        answer_hold(s, buf_slice(text));
+    else
+        session_send_now(s, text);
+}
+
+void session_send_live(struct session *s, const struct buf *text)
 {
     if (s->ws.state != WEBSOCKET_OPEN)
         return;
     /* In front of what is live there may be the end of an answer, which does not count. */
     size_t answers = s->answer ? 0 : 2 * STREAM_HIGH;
     size_t waiting = s->answer ? answer_held(s) : s->ws.stream.queued;
-    if (waiting + text.n > session_chat(s)->options.max_queue + answers) {
+    if (waiting + text->n > session_chat(s)->options.max_queue + answers) {
         session_chat(s)->stats.too_slow++;
         session_close(s, CLOSE_TOO_SLOW, "more events wait than --max-queue allows");
         return;

@@ -40,11 +40,13 @@ __attribute__((warn_unused_result)) bool session_charge(struct session *s);
 __attribute__((warn_unused_result)) int session_register(struct session *s, struct slice user,
                                                          int64_t expires);
 
-/* Queues an answer, a JSON text. */
-void session_send(struct session *s, struct slice text);
+/* Queues a text, behind the answer that is under way; or in front of it, as a part of it. One that
+   memory ran out for closes the connection. */
+void session_send(struct session *s, const struct buf *text);
+void session_send_now(struct session *s, const struct buf *text);
 
 /* Queues a live event; a reader that is too slow for it is closed with 4008. */
-void session_send_live(struct session *s, struct slice text);
+void session_send_live(struct session *s, const struct buf *text);
 
 /* Ends the session; while an answer is half sent, without a close frame. */
 void session_close(struct session *s, uint16_t code, const char *reason);

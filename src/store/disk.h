@@ -5,7 +5,8 @@
  * All files live in one folder, which `ctx` stands for; a name is a plain file name in it. A file
  * is a small non-negative number. Every operation returns 0 or more on success, or -errno.
  * Once the store is open, the commit thread calls open, close, pwrite, truncate, sync, sync_dir and
- * remove while its owner calls pread, also for the same file.
+ * remove, and the prefetch thread pread, while its owner calls pread and pread_now, also for the same
+ * file.
  */
 #ifndef STORE_DISK_H
 #define STORE_DISK_H
@@ -20,6 +21,9 @@ struct disk {
     int64_t (*size)(void *ctx, int file);
     /* All n bytes or an error; a pread at the end of the file returns fewer bytes than asked. */
     int64_t (*pread)(void *ctx, int file, void *p, size_t n, uint64_t at);
+    /* The same as far as nothing has to be waited for: -EAGAIN if the first byte would have to come
+     * from the disk. NULL: nothing ever has to. */
+    int64_t (*pread_now)(void *ctx, int file, void *p, size_t n, uint64_t at);
     int (*pwrite)(void *ctx, int file, const void *p, size_t n, uint64_t at);
     int (*truncate)(void *ctx, int file, uint64_t size);
     int (*sync)(void *ctx, int file); /* fdatasync */

@@ -6,12 +6,14 @@
 
 #include "store/commit.h"
 #include "store/index.h"
+#include "store/prefetch.h"
 
 struct store {
     struct store_options options;
     struct segments segments;
     struct index index;
     struct commit commit;
+    struct prefetch prefetch;
 
     struct batch batches[2];
     struct batch *gathering;    /* one of them; the other is being committed, or rests */

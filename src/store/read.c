@@ -17,17 +17,42 @@ static enum store_status read_failed(const struct store *s, const struct segment
     return STORE_IO;
 }
 
+/* Reads what is in the page cache. True: the rest is asked for, and has to be waited for. False with
+ * an empty scratch buffer: a plain read will tell. */
+static bool read_must_wait(struct store *s, struct store_read *read, const struct segment *segment,
+                           uint64_t at, size_t need, size_t want)
+{
+    const struct disk *disk = s->options.disk;
+    if (!disk->pread_now)
+        return false;
+    int64_t got = disk->pread_now(disk->ctx, segment->file, s->scratch.p, want, at);
+    if (got >= (int64_t)need) {
+        s->scratch.n = (size_t)got;
+        return false;
+    }
+    /* An error, or the end of the file, is met again by a plain read. */
+    if (got != -EAGAIN && (got < 0 || disk->size(disk->ctx, segment->file) < (int64_t)(at + need)))
+        return false;
+    read->waits_in = s;
+    return prefetch_ask(&s->prefetch, read, segment->file, at, want) == 0;
+}
+
 /* Makes the scratch buffer hold at least `need` bytes of the log from `place` on, `want` if there
  * are as many. */
-static enum store_status read_bytes(struct store *s, uint64_t place, size_t need, size_t want)
+static enum store_status read_bytes(struct store *s, struct store_read *read, uint64_t place,
+                                    size_t need, size_t want)
 {
     const struct segment *segment = segments_find(&s->segments, place);
+    const struct disk *disk = s->options.disk;
+    uint64_t at = place - segment->head.base;
     buf_clear(&s->scratch);
     if (!buf_reserve(&s->scratch, want))
         return STORE_SYSTEM;
-    const struct disk *disk = s->options.disk;
-    int64_t got =
-        disk->pread(disk->ctx, segment->file, s->scratch.p, want, place - segment->head.base);
+    if (read_must_wait(s, read, segment, at, need, want))
+        return STORE_WAIT;
+    if (s->scratch.n)
+        return STORE_OK;
+    int64_t got = disk->pread(disk->ctx, segment->file, s->scratch.p, want, at);
     if (got < 0)
         return read_failed(s, segment, place, strerror((int)-got));
     s->scratch.n = (size_t)got;
@@ -36,55 +61,33 @@ static enum store_status read_bytes(struct store *s, uint64_t place, size_t need
 
 /* The head of a record that should belong to this conversation. The check over the whole record
  * is made when the message itself is read. */
-static enum store_status read_head(struct store *s, uint64_t place, uint32_t conversation,
-                                   struct record *r)
+static enum store_status read_head(struct store *s, struct store_read *read, struct record *r)
 {
-    enum store_status status = read_bytes(s, place, RECORD_HEAD, RECORD_HEAD);
+    uint64_t place = read->place;
+    enum store_status status = read_bytes(s, read, place, RECORD_HEAD, RECORD_HEAD);
     if (status)
         return status;
-    if (!record_read(r, s->scratch.p) || r->conversation != conversation || r->prev >= place)
+    if (!record_read(r, s->scratch.p) || r->conversation != read->conversation || r->prev >= place)
         return read_failed(s, segments_find(&s->segments, place), place,
                            "this is no record of the conversation");
     return STORE_OK;
 }
 
-static enum store_status read_record(struct store *s, uint64_t place, struct record *r)
+static enum store_status read_record(struct store *s, struct store_read *read, uint64_t place,
+                                     struct record *r)
 {
-    enum store_status status = read_bytes(s, place, RECORD_HEAD, READ_FIRST);
+    enum store_status status = read_bytes(s, read, place, RECORD_HEAD, READ_FIRST);
     if (status)
         return status;
     bool head = record_read(r, s->scratch.p);
     if (head && r->length > s->scratch.n)
-        status = read_bytes(s, place, r->length, r->length);
+        status = read_bytes(s, read, place, r->length, r->length);
     if (status)
         return status;
     if (!head || !record_valid(r, s->scratch.p, place) ||
         r->conversation >= s->index.conversation_count)
         return read_failed(s, segments_find(&s->segments, place), place,
                            "the record is damaged: its check does not match");
-    return STORE_OK;
-}
-
-/* The places of a page, the newest first. */
-static enum store_status read_collect(struct store *s, struct store_read *read, uint32_t number,
-                                      uint64_t before, uint32_t limit)
-{
-    uint64_t place = s->index.conversations[number].last;
-    while (place) {
-        struct record r;
-        enum store_status status = read_head(s, place, number, &r);
-        if (status)
-            return status;
-        size_t json = r.length - RECORD_HEAD - r.key_length;
-        if (before == 0 || r.id < before) {
-            read->more = read->count == limit || read->bytes + json > STORE_PAGE_BYTES;
-            if (read->more)
-                return STORE_OK;
-            read->places[read->count++] = place;
-            read->bytes += json;
-        }
-        place = r.prev;
-    }
     return STORE_OK;
 }
 
@@ -97,23 +100,45 @@ static void read_reverse(struct store_read *read)
     }
 }
 
+enum store_status store_read_look(struct store *s, struct store_read *read)
+{
+    if (!read->place)
+        return STORE_OK;
+    do {
+        struct record r;
+        enum store_status status = read_head(s, read, &r);
+        if (status)
+            return status;
+        size_t json = r.length - RECORD_HEAD - r.key_length;
+        if (read->before == 0 || r.id < read->before) {
+            read->more = read->count == read->limit || read->bytes + json > STORE_PAGE_BYTES;
+            if (read->more)
+                break;
+            read->places[read->count++] = read->place;
+            read->bytes += json;
+        }
+        read->place = r.prev;
+    } while (read->place);
+    read->place = 0;
+    read_reverse(read);
+    return STORE_OK;
+}
+
 enum store_status store_read_page(struct store *s, struct store_read *read, struct slice user,
                                   struct slice other, uint64_t before, uint32_t limit)
 {
-    *read = (struct store_read){0};
-    uint32_t number = index_find(&s->index, user, other);
-    if (number == INDEX_NONE || limit == 0)
+    *read = (struct store_read){.before = before,
+                                .limit = limit < STORE_MAX_PAGE ? limit : STORE_MAX_PAGE,
+                                .conversation = index_find(&s->index, user, other)};
+    if (read->conversation == INDEX_NONE || limit == 0)
         return STORE_OK;
-    if (limit > STORE_MAX_PAGE)
-        limit = STORE_MAX_PAGE;
-    read->places = malloc(limit * sizeof *read->places);
+    read->places = malloc(read->limit * sizeof *read->places);
     if (!read->places)
         return STORE_SYSTEM;
-    enum store_status status = read_collect(s, read, number, before, limit);
-    if (status)
+    read->place = s->index.conversations[read->conversation].last;
+    enum store_status status = store_read_look(s, read);
+    if (status != STORE_OK && status != STORE_WAIT)
         store_read_end(read);
-    else
-        read_reverse(read);
     return status;
 }
 
@@ -142,7 +167,7 @@ enum store_status store_read_next(struct store *s, struct store_read *read,
     if (read->next == read->count)
         return STORE_END;
     struct record r;
-    enum store_status status = read_record(s, read->places[read->next], &r);
+    enum store_status status = read_record(s, read, read->places[read->next], &r);
     if (status)
         return status;
     read->next++;
@@ -152,6 +177,8 @@ enum store_status store_read_next(struct store *s, struct store_read *read,
 
 void store_read_end(struct store_read *read)
 {
+    if (read->waits_in)
+        prefetch_cancel(&read->waits_in->prefetch, read);
     free(read->places);
     *read = (struct store_read){0};
 }

@@ -17,8 +17,10 @@
 static enum store_status store_start_commit(struct store *s, struct store_error *error)
 {
     int result = commit_init(&s->commit, &s->options, segments_last(&s->segments), s->end);
-    if (!result)
+    if (!result) {
+        prefetch_init(&s->prefetch, s->options.disk, s->commit.fd);
         return STORE_OK;
+    }
     snprintf(error->text, sizeof error->text, "cannot start the commit thread: %s",
              strerror(-result));
     return STORE_SYSTEM;
@@ -88,6 +90,7 @@ void store_close(struct store *s)
             break;
         store_flush(s);
     }
+    prefetch_fini(&s->prefetch);
     int failure = commit_fini(&s->commit);
     if (failure && !s->failure)
         log_write(s->options.log, LOG_ERROR, "cannot sync the log at its end: %s",
@@ -284,15 +287,15 @@ void store_collect(struct store *s)
     }
     if (b && b->error) {
         store_drop(s, b, b->error);
-        return;
-    }
-    if (b) {
+    } else if (b) {
         store_deliver(s, b);
         buf_clear(&b->records);
         commit_release(&s->commit);
     }
     if (s->failure && !before)
         store_drop(s, NULL, s->failure);
+    if (prefetch_take(&s->prefetch))
+        s->options.readable(s->options.ctx);
 }
 
 void store_get_stats(const struct store *s, struct store_stats *out)

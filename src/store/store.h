@@ -54,12 +54,15 @@ struct store_options {
      * flush and read. Failed ids come in their order, and none of them comes again. */
     void (*committed)(void *ctx, const struct store_message *message);
     void (*failed)(void *ctx, uint64_t id, int error); /* -errno */
+    /* Called by store_collect: reads that had to wait may go on. */
+    void (*readable)(void *ctx);
     void *ctx;
 };
 
 enum store_status {
     STORE_OK = 0,
     STORE_END,     /* of a read */
+    STORE_WAIT,    /* a read waits for the disk: `readable` will tell when to try again */
     STORE_DAMAGED, /* the log is damaged, or not one of ours: exit status 65 */
     STORE_LOCKED,  /* another process holds the folder: 66 */
     STORE_SYSTEM,  /* the system refused: 71 */
@@ -118,21 +121,32 @@ struct store_read {
     uint32_t next;
     uint64_t bytes; /* page: the messages' JSON, added up; otherwise 0 */
     bool more;      /* page: older messages exist */
+
+    /* The store's: a page that is still being looked up. */
+    struct store *waits_in; /* NULL: it has asked for nothing */
+    uint64_t place;         /* the record to be looked at next; 0: it has been looked up */
+    uint64_t before;
+    uint32_t limit, conversation;
 };
 
 /*
  * The newest messages of a conversation with an id below `before` (0: the newest of all), at most
- * `limit` (1 to STORE_MAX_PAGE); read oldest first.
+ * `limit` (1 to STORE_MAX_PAGE); read oldest first. STORE_WAIT: store_read_look goes on.
  */
 __attribute__((warn_unused_result)) enum store_status
 store_read_page(struct store *s, struct store_read *read, struct slice user, struct slice other,
                 uint64_t before, uint32_t limit);
 
+/* Looks a page up: STORE_OK when count, bytes and more are known; STORE_WAIT: again, later. */
+__attribute__((warn_unused_result)) enum store_status store_read_look(struct store *s,
+                                                                      struct store_read *read);
+
 /* The newest message of each conversation of the user, the most recent first. */
 __attribute__((warn_unused_result)) enum store_status
 store_read_snippets(struct store *s, struct store_read *read, struct slice user);
 
-/* The next message; out->json is valid until the next call of the store. STORE_END after the last. */
+/* The next message; out->json is valid until the next call of the store. STORE_END after the last;
+ * STORE_WAIT: again, later. */
 __attribute__((warn_unused_result)) enum store_status
 store_read_next(struct store *s, struct store_read *read, struct store_message *out);
 

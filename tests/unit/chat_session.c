@@ -1,9 +1,10 @@
-/* What time does to a connection, on a clock that the test moves. */
+/* What time and a slow disk do to a connection, on a clock that the test moves. */
 #include "../support/client.h"
 #include "../support/test.h"
 #include "chat/session.h"
 #include "codec/jwt.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,38 @@ static void advance(int64_t ms)
     }
 }
 
+/* A disk on which nothing is in memory before it was read once; blocks of 512 bytes. */
+static struct disk real;
+static uint8_t warm[1 << 16];
+static unsigned cold_reads; /* that were told to wait */
+static bool cold;
+
+static int64_t cold_pread(void *ctx, int file, void *p, size_t n, uint64_t at)
+{
+    for (uint64_t block = at / 512; block <= (at + n) / 512; block++)
+        __atomic_store_n(&warm[block], 1, __ATOMIC_RELEASE);
+    return real.pread(ctx, file, p, n, at);
+}
+
+static void forget_all(void)
+{
+    for (size_t i = 0; i < sizeof warm; i++)
+        __atomic_store_n(&warm[i], 0, __ATOMIC_RELEASE);
+}
+
+/* As far as the blocks from the first on are in memory. */
+static int64_t cold_pread_now(void *ctx, int file, void *p, size_t n, uint64_t at)
+{
+    size_t have = 0;
+    while (have < n && (!cold || __atomic_load_n(&warm[(at + have) / 512], __ATOMIC_ACQUIRE)))
+        have += 512 - (at + have) % 512;
+    if (have == 0) {
+        cold_reads++;
+        return -EAGAIN;
+    }
+    return real.pread(ctx, file, p, have < n ? have : n, at);
+}
+
 static void no_route(void *ctx, struct websocket *ws, const struct http_head *request)
 {
     (void)ctx;
@@ -74,6 +107,11 @@ static int start(void **state)
     strcpy(dir, "/tmp/parley-test-XXXXXX");
     assert_non_null(mkdtemp(dir));
     assert_int_equal(disk_open_dir(&disk, dir), 0);
+    real = disk;
+    disk.pread = cold_pread;
+    disk.pread_now = cold_pread_now;
+    cold_reads = 0;
+    cold = false;
     assert_int_equal(loop_init(&loop, &moved_clock), 0);
     assert_int_equal(stream_set_init(&streams, &loop), 0);
     assert_int_equal(chat_open(&chat, &streams, &options, &store, &error), STORE_OK);
@@ -265,6 +303,79 @@ static void the_rate_refills_with_time(void **state)
     client_close(&c);
 }
 
+/* Waits for the reading thread, too. */
+static void pump_patiently(void)
+{
+    assert_true(loop_turn(&loop, 1000) >= 0);
+}
+
+static void history_on_a_cold_disk_comes_whole_and_others_do_not_wait(void **state)
+{
+    (void)state;
+    struct client reader, writer;
+    char content[700];
+    open_client(&reader);
+    client_upgrade(&reader);
+    register_client(&reader, "reader", 0);
+    open_client(&writer);
+    client_upgrade(&writer);
+    register_client(&writer, "writer", 0);
+    memset(content, 'x', sizeof content - 1);
+    content[sizeof content - 1] = 0;
+    for (int i = 0; i < 40; i++) {
+        client_sendf(&writer,
+                     "{\"event\":\"message\",\"data\":{\"to\":\"reader\",\"content\":\"%d%s\"}}", i,
+                     content);
+        client_expect(&writer, "*success*");
+        client_expect(&reader, "*content*");
+        advance(200);
+    }
+    cold = true;
+    forget_all();
+    client_send(&reader, "{\"event\":\"conversation\",\"data\":{\"id\":\"writer\"},\"ref\":1}");
+    client_send(&reader, "{\"event\":\"snippets\",\"ref\":2}");
+    /* The first read had to wait, and somebody else is answered meanwhile. */
+    while (cold_reads == 0)
+        pump();
+    client_expect_nothing(&writer);
+    reader.pump = pump_patiently;
+    client_expect(&reader, "{\"event\":\"conversation\",*[{\"id\":1,*\"0xxx*,{\"id\":40,*\"39xxx*}]"
+                           "},\"ref\":1,*");
+    client_expect(&reader, "{\"event\":\"snippets\",*{\"id\":40,*,\"ref\":2}");
+    client_expect(&reader, "{\"event\":\"end\",*");
+    assert_true(cold_reads >= 40);
+    client_close(&reader);
+    client_close(&writer);
+}
+
+static void who_leaves_while_the_disk_is_read_harms_nobody(void **state)
+{
+    (void)state;
+    struct client reader, writer;
+    open_client(&writer);
+    client_upgrade(&writer);
+    register_client(&writer, "writer", 0);
+    for (int i = 0; i < 15; i++) {
+        client_send(&writer, "{\"event\":\"message\",\"data\":{\"to\":\"reader\",\"content\":\"x\"}"
+                             "}");
+        client_expect(&writer, "*success*");
+    }
+    cold = true;
+    for (int i = 0; i < 10; i++) {
+        forget_all();
+        open_client(&reader);
+        client_upgrade(&reader);
+        register_client(&reader, "reader", 0);
+        client_send(&reader, "{\"event\":\"conversation\",\"data\":{\"id\":\"writer\"}}");
+        for (int turns = 0; turns < i; turns++)
+            pump();
+        client_close(&reader);
+        pump();
+    }
+    client_expect_nothing(&writer);
+    client_close(&writer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +388,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_reader_that_takes_nothing_for_20_s_is_cut_off, start,
                                         stop),
         cmocka_unit_test_setup_teardown(the_rate_refills_with_time, start, stop),
+        cmocka_unit_test_setup_teardown(history_on_a_cold_disk_comes_whole_and_others_do_not_wait,
+                                        start, stop),
+        cmocka_unit_test_setup_teardown(who_leaves_while_the_disk_is_read_harms_nobody, start,
+                                        stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,110 @@
+#include "store/prefetch.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+/* Takes the next part that is still wanted; waits for one. False: it is over. */
+static bool prefetch_next(struct prefetch *p, struct prefetch_part *out)
+{
+    pthread_mutex_lock(&p->lock);
+    do {
+        while (!p->stop && p->count == 0)
+            pthread_cond_wait(&p->wake, &p->lock);
+        if (p->count) {
+            *out = p->parts[p->first];
+            p->first = (p->first + 1) % PREFETCH_MAX;
+            p->count--;
+        }
+    } while (!p->stop && !out->owner);
+    bool stop = p->stop;
+    pthread_mutex_unlock(&p->lock);
+    return !stop;
+}
+
+static void *prefetch_main(void *arg)
+{
+    struct prefetch *p = arg;
+    struct prefetch_part part = {0};
+    uint8_t bytes[4096];
+    while (prefetch_next(p, &part)) {
+        /* Whatever goes wrong here, the owner will meet it in its own reading. */
+        for (uint32_t done = 0; done < part.n; done += (uint32_t)sizeof bytes)
+            if (p->disk->pread(p->disk->ctx, part.file, bytes, sizeof bytes, part.at + done) <= 0)
+                break;
+        pthread_mutex_lock(&p->lock);
+        p->done = true;
+        pthread_mutex_unlock(&p->lock);
+        ssize_t n = write(p->fd, &(uint64_t){1}, sizeof(uint64_t));
+        (void)n;
+    }
+    return NULL;
+}
+
+void prefetch_init(struct prefetch *p, const struct disk *disk, int fd)
+{
+    *p = (struct prefetch){.disk = disk, .fd = fd};
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->wake, NULL);
+}
+
+void prefetch_fini(struct prefetch *p)
+{
+    if (p->running) {
+        pthread_mutex_lock(&p->lock);
+        p->stop = true;
+        pthread_cond_signal(&p->wake);
+        pthread_mutex_unlock(&p->lock);
+        pthread_join(p->thread, NULL);
+    }
+    pthread_cond_destroy(&p->wake);
+    pthread_mutex_destroy(&p->lock);
+}
+
+static int prefetch_start(struct prefetch *p)
+{
+    sigset_t all, before; /* signals are the owner's */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int result = -pthread_create(&p->thread, NULL, prefetch_main, p);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    p->running = result == 0;
+    return result;
+}
+
+int prefetch_ask(struct prefetch *p, const void *owner, int file, uint64_t at, size_t n)
+{
+    if (!p->running) {
+        int result = prefetch_start(p);
+        if (result)
+            return result;
+    }
+    pthread_mutex_lock(&p->lock);
+    if (p->count < PREFETCH_MAX) {
+        uint32_t bytes = n < PREFETCH_BYTES ? (uint32_t)n : PREFETCH_BYTES;
+        p->parts[(p->first + p->count++) % PREFETCH_MAX] =
+            (struct prefetch_part){owner, file, bytes, at};
+        pthread_cond_signal(&p->wake);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return 0;
+}
+
+void prefetch_cancel(struct prefetch *p, const void *owner)
+{
+    pthread_mutex_lock(&p->lock);
+    for (uint32_t i = 0; i < p->count; i++) {
+        struct prefetch_part *part = &p->parts[(p->first + i) % PREFETCH_MAX];
+        if (part->owner == owner)
+            part->owner = NULL;
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+bool prefetch_take(struct prefetch *p)
+{
+    pthread_mutex_lock(&p->lock);
+    bool done = p->done;
+    p->done = false;
+    pthread_mutex_unlock(&p->lock);
+    return done;
+}

@@ -1,0 +1,53 @@
+/*
+ * prefetch: brings parts of the log into the page cache, on a thread of its own, so that the owner
+ * never waits for the disk: what its reading did not find there it asks for, and tries again when the
+ * descriptor has become readable. Nothing is handed over but that moment.
+ */
+#ifndef STORE_PREFETCH_H
+#define STORE_PREFETCH_H
+
+#include "store/disk.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+/* Parts that may wait at a time. Whoever finds no place is called with the others, and asks again. */
+#define PREFETCH_MAX 256
+#define PREFETCH_BYTES (64u << 10) /* of one part, at most */
+
+struct prefetch_part {
+    const void *owner; /* who asked */
+    int file;
+    uint32_t n;
+    uint64_t at;
+};
+
+struct prefetch {
+    const struct disk *disk;
+    int fd; /* the owner's eventfd */
+    pthread_t thread;
+    bool running; /* the thread is started by the first part */
+
+    /* Shared, under the lock. */
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool stop;
+    bool done; /* something has been brought since prefetch_take */
+    struct prefetch_part parts[PREFETCH_MAX];
+    uint32_t first, count; /* a ring */
+};
+
+void prefetch_init(struct prefetch *p, const struct disk *disk, int fd);
+void prefetch_fini(struct prefetch *p);
+
+/* Asks for n bytes of a file. 0 or -errno: no thread could be started. */
+__attribute__((warn_unused_result)) int prefetch_ask(struct prefetch *p, const void *owner,
+                                                     int file, uint64_t at, size_t n);
+
+/* Drops what this owner has asked for. */
+void prefetch_cancel(struct prefetch *p, const void *owner);
+
+/* Whether something has been brought since the last call. */
+bool prefetch_take(struct prefetch *p);
+
+#endif

@@ -1,0 +1,593 @@
+#include "store/walk.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define WALK_READ (1u << 20) /* bytes of one read */
+
+/* ---- saying what is wrong --------------------------------------------------------------- */
+
+enum store_status walk_refused(const struct walk *w, const char *verb, const char *name, int error)
+{
+    snprintf(w->error->text, sizeof w->error->text, "cannot %s %s: %s", verb,
+             *name ? name : "the data directory", strerror(-error));
+    return error == -EIO ? STORE_IO : STORE_SYSTEM;
+}
+
+static enum store_status walk_refused_segment(const struct walk *w, const char *verb, int error)
+{
+    char name[SEGMENT_NAME];
+    segment_name(name, w->names[w->file]);
+    return walk_refused(w, verb, name, error);
+}
+
+static enum store_status walk_tell(const struct walk *w, enum walk_kind kind, uint64_t at,
+                                   uint64_t bytes, const char *what)
+{
+    char name[SEGMENT_NAME];
+    segment_name(name, w->names[w->file]);
+    struct walk_fault fault = {kind, name, at, bytes, what};
+    return w->handler->fault ? w->handler->fault(w->handler->ctx, &fault) : STORE_OK;
+}
+
+__attribute__((format(printf, 4, 5))) static enum store_status
+walk_damaged(const struct walk *w, uint64_t at, uint64_t bytes, const char *format, ...)
+{
+    char what[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    return walk_tell(w, WALK_DAMAGE, at, bytes, what);
+}
+
+/* ---- what was lost ---------------------------------------------------------------------- */
+
+/* An array of `count` entries with room for one more, or NULL. */
+static void *walk_grow(void *array, uint32_t count, uint32_t *cap, size_t size)
+{
+    if (count < *cap)
+        return array;
+    uint32_t more = count ? count * 2 : 64;
+    void *grown = more > count ? reallocarray(array, more, size) : NULL;
+    if (grown)
+        *cap = more;
+    return grown;
+}
+
+static enum store_status walk_lose(struct walk *w, uint64_t from, uint64_t to)
+{
+    void *lost = walk_grow(w->lost, w->lost_count, &w->lost_cap, sizeof *w->lost);
+    if (!lost)
+        return walk_refused_segment(w, "read", -ENOMEM);
+    w->lost = lost;
+    w->lost[w->lost_count++] = (struct walk_range){from, to};
+    return STORE_OK;
+}
+
+static bool walk_is_lost(const struct walk *w, uint64_t place)
+{
+    for (uint32_t i = w->lost_count; i-- > 0 && w->lost[i].to > place;)
+        if (w->lost[i].from <= place)
+            return true;
+    return false;
+}
+
+/* ---- the files -------------------------------------------------------------------------- */
+
+static void walk_each_name(void *arg, const char *name)
+{
+    struct walk *w = arg;
+    uint64_t first_id;
+    enum segment_name_status status = segment_name_parse(name, &first_id);
+    if (w->listing || status == SEGMENT_NAME_OTHER)
+        return;
+    if (status == SEGMENT_NAME_WRONG) {
+        struct log_text text;
+        struct walk_fault fault = {WALK_STRAY, log_safe(&text, slice_str(name)), 0, 0,
+                                   "this is no segment of the log, whose names are 16 hexadecimal "
+                                   "digits and .seg; move it away"};
+        w->listing = w->handler->fault ? w->handler->fault(w->handler->ctx, &fault) : STORE_OK;
+        return;
+    }
+    void *names = walk_grow(w->names, w->name_count, &w->name_cap, sizeof *w->names);
+    if (!names) {
+        w->listing = walk_refused(w, "list", "", -ENOMEM);
+        return;
+    }
+    w->names = names;
+    w->names[w->name_count++] = first_id;
+}
+
+static int walk_compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static enum store_status walk_list(struct walk *w)
+{
+    int result = w->disk->list(w->disk->ctx, walk_each_name, w);
+    if (w->listing)
+        return w->listing;
+    if (result)
+        return walk_refused(w, "list", "", result);
+    if (w->name_count)
+        qsort(w->names, w->name_count, sizeof *w->names, walk_compare);
+    return STORE_OK;
+}
+
+static enum store_status walk_open_segment(struct walk *w)
+{
+    char name[SEGMENT_NAME];
+    segment_name(name, w->names[w->file]);
+    if (segments_reserve(w->segments))
+        return walk_refused(w, "open", name, -ENOMEM);
+    struct segment segment = {{.first_id = w->names[w->file]},
+                              w->disk->open(w->disk->ctx, name, 0)};
+    if (segment.file < 0)
+        return walk_refused(w, "open", name, segment.file);
+    segments_push(w->segments, &segment);
+    int64_t size = w->disk->size(w->disk->ctx, segment.file);
+    if (size < 0)
+        return walk_refused(w, "read", name, (int)size);
+    w->sizes[w->file] = (uint64_t)size;
+    w->total += (uint64_t)size;
+    return STORE_OK;
+}
+
+enum store_status walk_open(struct walk *w)
+{
+    w->next_id = 1;
+    enum store_status status = walk_list(w);
+    if (status || w->name_count == 0)
+        return status;
+    w->sizes = calloc(w->name_count, sizeof *w->sizes);
+    if (!w->sizes)
+        return walk_refused(w, "open", "", -ENOMEM);
+    for (w->file = 0; w->file < w->name_count; w->file++) {
+        status = walk_open_segment(w);
+        if (status)
+            return status;
+    }
+    return STORE_OK;
+}
+
+void walk_close(struct walk *w)
+{
+    free(w->names);
+    free(w->sizes);
+    free(w->lost);
+    free(w->numbers);
+    free(w->window);
+}
+
+/* ---- reading ---------------------------------------------------------------------------- */
+
+static void walk_select(struct walk *w, uint32_t file)
+{
+    w->file = file;
+    w->segment = w->segments->at[file];
+    w->size = w->sizes[file];
+    w->window_n = 0;
+}
+
+/* n bytes of the file at this offset; the caller has seen that there are as many. */
+static enum store_status walk_bytes(struct walk *w, uint64_t at, size_t n, const uint8_t **out)
+{
+    if (at < w->window_at || at + n > w->window_at + w->window_n) {
+        size_t want = n > WALK_READ ? n : WALK_READ;
+        if (want > w->window_cap) {
+            free(w->window);
+            w->window_n = w->window_cap = 0;
+            w->window = malloc(want);
+            if (!w->window)
+                return walk_refused_segment(w, "read", -ENOMEM);
+            w->window_cap = want;
+        }
+        int64_t got = w->disk->pread(w->disk->ctx, w->segment.file, w->window, want, at);
+        w->window_at = at;
+        w->window_n = got > 0 ? (size_t)got : 0;
+        if (w->window_n < n)
+            return walk_refused_segment(w, "read", got < 0 ? (int)got : -EIO);
+        if (w->handler->progress)
+            w->handler->progress(w->handler->ctx, w->done + at, w->total);
+    }
+    *out = w->window + (at - w->window_at);
+    return STORE_OK;
+}
+
+/* The record at this offset: STORE_END if there is none. */
+static enum store_status walk_record_at(struct walk *w, uint64_t at, struct record *record,
+                                        const uint8_t **p)
+{
+    if (w->size - at < RECORD_HEAD)
+        return STORE_END;
+    enum store_status status = walk_bytes(w, at, RECORD_HEAD, p);
+    if (status)
+        return status;
+    if (!record_read(record, *p) || record->length > w->size - at)
+        return STORE_END;
+    status = walk_bytes(w, at, record->length, p);
+    if (status)
+        return status;
+    return record_valid(record, *p, w->segment.head.base + at) ? STORE_OK : STORE_END;
+}
+
+/* The next record, at *at or behind it: STORE_END, and *at is the end of the file, without one. */
+static enum store_status walk_find(struct walk *w, uint64_t *at, struct record *record)
+{
+    const uint8_t *p;
+    for (; *at < w->size; ++*at) {
+        enum store_status status = walk_record_at(w, *at, record, &p);
+        if (status != STORE_END)
+            return status;
+    }
+    return STORE_END;
+}
+
+/* ---- the head of a segment -------------------------------------------------------------- */
+
+static enum store_status walk_read_head(struct walk *w, uint32_t file, struct segment_head *head,
+                                        uint8_t p[SEGMENT_HEAD], enum segment_head_status *found,
+                                        uint32_t *version)
+{
+    size_t n = w->sizes[file] < SEGMENT_HEAD ? (size_t)w->sizes[file] : SEGMENT_HEAD;
+    memset(p, 0, SEGMENT_HEAD);
+    int64_t got = w->disk->pread(w->disk->ctx, w->segments->at[file].file, p, n, 0);
+    if (got != (int64_t)n)
+        return walk_refused_segment(w, "read", got < 0 ? (int)got : -EIO);
+    *found = segment_head_read(head, p, version);
+    return STORE_OK;
+}
+
+/* Whether the segment holds a record if it begins at that place: STORE_END if not. */
+static enum store_status walk_try_base(struct walk *w, uint64_t base)
+{
+    struct record record;
+    uint64_t at = SEGMENT_HEAD;
+    w->segment.head.base = base;
+    return walk_find(w, &at, &record);
+}
+
+/* The head is lost, but segments adjoin: the one in front or the one behind tells where this one
+ * begins, and a record that is valid there proves it. STORE_END if none is. */
+static enum store_status walk_guess_head(struct walk *w)
+{
+    w->segment.head.first_id = w->names[w->file];
+    w->segment.head.log = w->log;
+    enum store_status status = w->adrift ? STORE_END : walk_try_base(w, w->end);
+    if (status != STORE_END || w->file + 1 == w->name_count)
+        return status;
+    struct segment_head next;
+    uint8_t p[SEGMENT_HEAD];
+    enum segment_head_status found;
+    uint32_t version;
+    status = walk_read_head(w, w->file + 1, &next, p, &found, &version);
+    if (status)
+        return status;
+    return found == SEGMENT_HEAD_OK && next.base >= w->size ? walk_try_base(w, next.base - w->size)
+                                                            : STORE_END;
+}
+
+/* All of the segment is passed over; where the next one begins, its head alone can say. */
+static enum store_status walk_skip(struct walk *w, enum store_status told)
+{
+    w->adrift = true;
+    return told ? told : STORE_END;
+}
+
+/* STORE_END: nothing in this file can be read, or a crash left it unfinished. */
+static enum store_status walk_head(struct walk *w)
+{
+    struct segment_head *head = &w->segment.head;
+    uint8_t p[SEGMENT_HEAD];
+    enum segment_head_status found;
+    uint32_t version;
+    enum store_status status = walk_read_head(w, w->file, head, p, &found, &version);
+    if (status)
+        return status;
+    if (found == SEGMENT_HEAD_NEWER)
+        return walk_skip(w, walk_damaged(w, 8, w->size,
+                                         "its format is version %" PRIu32 ", and this program "
+                                         "reads %d",
+                                         version, RECORD_VERSION));
+    if (found == SEGMENT_HEAD_OK) {
+        if (head->first_id == w->names[w->file])
+            return STORE_OK;
+        return walk_damaged(w, 24, 0, "this is the segment of id %" PRIu64, head->first_id);
+    }
+    if (w->file + 1 == w->name_count && w->size <= SEGMENT_HEAD &&
+        segment_head_torn(p, (size_t)w->size)) {
+        w->torn_head = true;
+        w->durable = w->end; /* or it would not have been begun */
+        status = walk_tell(w, WALK_TORN, 0, w->size, "it was begun and never used");
+        return status ? status : STORE_END;
+    }
+    static const char what[] = "this is not the head of a segment of parley";
+    status = walk_guess_head(w);
+    if (status == STORE_END)
+        return walk_skip(w, walk_damaged(w, 0, w->size, what));
+    return status ? status : walk_damaged(w, 0, 0, what);
+}
+
+/* Whether the segment goes on where the one before it ended. */
+static enum store_status walk_join(struct walk *w)
+{
+    const struct segment_head *head = &w->segment.head;
+    enum store_status status = STORE_OK;
+    if (w->known && head->log != w->log)
+        return walk_skip(w, walk_damaged(w, 32, w->size, "it is part of another log"));
+    if (head->base < w->end || (head->base != w->end && !w->adrift))
+        status = walk_damaged(w, 16, head->base < w->end ? w->size : head->base - w->end,
+                              "it begins at place %" PRIu64 " and not at %" PRIu64
+                              ", where the log before it ends: a segment is missing or cut short",
+                              head->base, w->end);
+    if (status)
+        return status;
+    if (head->base < w->end)
+        return walk_skip(w, STORE_OK);
+    if (head->base > w->end)
+        status = walk_lose(w, w->end, head->base);
+    if (!status && head->first_id < w->next_id)
+        status = walk_damaged(w, 24, 0, "its ids do not follow those before it");
+    if (status)
+        return status;
+    if (head->first_id > w->next_id)
+        w->next_id = head->first_id;
+    w->adrift = false;
+    w->known = true;
+    w->log = head->log;
+    w->durable = w->end;
+    w->segments->at[w->file].head = *head;
+    return w->handler->segment ? w->handler->segment(w->handler->ctx, head) : STORE_OK;
+}
+
+/* ---- a record --------------------------------------------------------------------------- */
+
+/* The number in the index of a conversation of the log; INDEX_NONE: it was not seen yet. */
+static uint32_t walk_known(const struct walk *w, uint32_t number)
+{
+    if (w->numbers)
+        return number < w->number_count ? w->numbers[number] : INDEX_NONE;
+    return number < w->index->conversation_count ? number : INDEX_NONE;
+}
+
+/* From the first loss on, numbers are no longer those of the index. */
+static int walk_number(struct walk *w, uint32_t number, uint32_t in_index)
+{
+    if (!w->numbers && number == in_index)
+        return 0;
+    if (number >= w->number_count || !w->numbers) {
+        uint32_t known = w->numbers ? w->number_count : in_index;
+        uint32_t count = number < UINT32_MAX / 2 ? 2 * number + 64 : UINT32_MAX;
+        uint32_t *numbers = reallocarray(w->numbers, count, sizeof *numbers);
+        if (!numbers)
+            return -ENOMEM;
+        for (uint32_t i = w->numbers ? known : 0; i < count; i++)
+            numbers[i] = i < known ? i : INDEX_NONE;
+        w->numbers = numbers;
+        w->number_count = count;
+    }
+    w->numbers[number] = in_index;
+    return 0;
+}
+
+/* A number that is seen for the first time: its users stand in the message. */
+static enum store_status walk_conversation(struct walk *w, uint64_t at, const struct record *record,
+                                           const struct store_message *m, uint32_t *number)
+{
+    uint32_t count = w->index->conversation_count;
+    enum store_status status = STORE_OK;
+    if (record->conversation > count && !w->lost_count)
+        status = walk_damaged(w, at, 0, "conversation %" PRIu32 " came before number %" PRIu32,
+                              record->conversation, count);
+    if (status)
+        return status;
+    if (index_intern(w->index, m->from, m->to, number))
+        return walk_refused_segment(w, "read", -ENOMEM);
+    if (*number != count)
+        status = walk_damaged(w, at, 0,
+                              "conversation %" PRIu32 " is between the users of number %" PRIu32,
+                              record->conversation, *number);
+    /* Every conversation has a record, which bounds the numbers that damage can make up. */
+    if (!status && record->conversation <= (w->segment.head.base + at) / RECORD_HEAD &&
+        walk_number(w, record->conversation, *number))
+        return walk_refused_segment(w, "read", -ENOMEM);
+    return status;
+}
+
+/* What a thorough walk asks of a message, besides its form. */
+static enum store_status walk_compare_message(struct walk *w, uint64_t at,
+                                              const struct record *record,
+                                              const struct store_message *m, uint32_t number)
+{
+    const struct conversation *c = &w->index->conversations[number];
+    bool second = record->flags & RECORD_FROM_SECOND;
+    if (m->id != record->id || m->date != record->date)
+        return walk_damaged(w, at, 0,
+                            "its head says id %" PRIu64 " and date %" PRId64
+                            ", its message says id %" PRIu64 " and date %" PRId64,
+                            record->id, record->date, m->id, m->date);
+    if (!slice_eq(m->from, index_name(w->index, c->user[second])) ||
+        !slice_eq(m->to, index_name(w->index, c->user[!second])))
+        return walk_damaged(w, at, 0,
+                            "its message is not between the users of conversation %" PRIu32,
+                            record->conversation);
+    return STORE_OK;
+}
+
+/* A whole record that says what cannot be: it counts as lost. */
+static enum store_status walk_drop(struct walk *w, uint64_t at, const struct record *record,
+                                   enum store_status told)
+{
+    uint64_t place = w->segment.head.base + at;
+    return told ? told : walk_lose(w, place, place + record->length);
+}
+
+static enum store_status walk_take(struct walk *w, uint64_t at, const struct record *record,
+                                   const uint8_t *p)
+{
+    uint64_t place = w->segment.head.base + at;
+    struct store_message message;
+    struct message_names room;
+    enum store_status status;
+    if (record->id < w->next_id)
+        return walk_drop(w, at, record,
+                         walk_damaged(w, at, record->length, "id %" PRIu64 " comes after %" PRIu64,
+                                      record->id, w->next_id - 1));
+    uint32_t number = walk_known(w, record->conversation);
+    if (number == INDEX_NONE || w->thorough) {
+        size_t wrong_at;
+        const char *wrong = message_read(&message, &room, record_json(record, p), &wrong_at);
+        if (!wrong && (slice_cmp(message.from, message.to) > 0) !=
+                          ((record->flags & RECORD_FROM_SECOND) != 0))
+            wrong = "its flags must say which of the two users sent it";
+        if (wrong)
+            return walk_drop(w, at, record,
+                             walk_damaged(w, at, record->length,
+                                          "the message does not say who wrote it to whom: %s",
+                                          wrong));
+        status =
+            number == INDEX_NONE ? walk_conversation(w, at, record, &message, &number) : STORE_OK;
+        if (!status && w->thorough)
+            status = walk_compare_message(w, at, record, &message, number);
+        if (status)
+            return status;
+    }
+    uint64_t last = w->index->conversations[number].last;
+    if (record->prev != last && !(record->prev > last && walk_is_lost(w, record->prev))) {
+        status = walk_damaged(w, at, 0,
+                              "the message before it is said to be at place %" PRIu64 " and is at "
+                              "%" PRIu64,
+                              record->prev, last);
+        if (status)
+            return status;
+    }
+    index_commit(w->index, number, place, record->id);
+    w->durable = record_durable(record, place);
+    w->next_id = record->id + 1;
+    if (record->date > w->last_date)
+        w->last_date = record->date;
+    w->messages++;
+    w->json_bytes += record_json(record, p).n;
+    w->last_flags = record->flags;
+    if (!w->handler->record)
+        return STORE_OK;
+    struct walk_record out = {*record, p, place, w->thorough ? &message : NULL};
+    return w->handler->record(w->handler->ctx, &out);
+}
+
+/* ---- a segment -------------------------------------------------------------------------- */
+
+/* Whether what stands at `at` was durable once: a record behind it, at *found, was written when the
+ * log was durable beyond it. Without one this is a write that was cut short: STORE_END. */
+static enum store_status walk_was_durable(struct walk *w, uint64_t at, uint64_t *found,
+                                          struct record *record)
+{
+    enum store_status status;
+    for (*found = at + 1; (status = walk_find(w, found, record)) == STORE_OK;
+         *found += record->length)
+        if (record_durable(record, w->segment.head.base + *found) > w->segment.head.base + at)
+            return STORE_OK;
+    return status;
+}
+
+/* There is no record at `at`. What is there instead, and what should be. */
+static enum store_status walk_describe(struct walk *w, uint64_t at, char *text, size_t size)
+{
+    struct record r;
+    const uint8_t *p;
+    if (w->size - at < RECORD_HEAD) {
+        snprintf(text, size, "and the file ends %" PRIu64 " bytes behind its begin", w->size - at);
+        return STORE_OK;
+    }
+    enum store_status status = walk_bytes(w, at, RECORD_HEAD, &p);
+    if (status)
+        return status;
+    if (!record_read(&r, p))
+        snprintf(text, size, "and what stands there is no head of one");
+    else if (r.length > w->size - at)
+        snprintf(text, size, "and of its %" PRIu32 " bytes the file has %" PRIu64, r.length,
+                 w->size - at);
+    else
+        snprintf(text, size, "and its check does not match");
+    return STORE_OK;
+}
+
+/* No record stands at *at, and the file goes on: tells so, and moves to the next one. */
+static enum store_status walk_gap(struct walk *w, uint64_t *at)
+{
+    uint64_t from = *at, base = w->segment.head.base, proof = 0;
+    struct record record;
+    char what[128];
+    bool last = w->file + 1 == w->name_count;
+    enum store_status status = last ? walk_was_durable(w, from, &proof, &record) : STORE_OK;
+    if (status && status != STORE_END)
+        return status;
+    bool torn = status == STORE_END;
+    uint64_t proof_id = record.id;
+    *at = torn && !w->salvage ? w->size : from + 1;
+    status = walk_find(w, at, &record);
+    if (status && status != STORE_END)
+        return status;
+    status = walk_describe(w, from, what, sizeof what);
+    if (!status && torn)
+        status = walk_tell(w, WALK_TORN, from, *at - from, "a write was never finished");
+    else if (!status && last)
+        status = walk_damaged(w, from, *at - from,
+                              "a record was expected, %s; message %" PRIu64 " at offset %" PRIu64
+                              " was written after it",
+                              what, proof_id, proof);
+    else if (!status)
+        status =
+            walk_damaged(w, from, *at - from,
+                         "a record was expected, %s; a later segment was begun after it", what);
+    return status ? status : walk_lose(w, base + from, base + *at);
+}
+
+static enum store_status walk_segment(struct walk *w)
+{
+    struct record record;
+    const uint8_t *p;
+    enum store_status status = walk_head(w);
+    if (!status)
+        status = walk_join(w);
+    if (status)
+        return status == STORE_END ? STORE_OK : status;
+    uint64_t at = SEGMENT_HEAD, whole = at;
+    w->end = w->segment.head.base + at;
+    while (at < w->size) {
+        status = walk_record_at(w, at, &record, &p);
+        if (status == STORE_END) {
+            status = walk_gap(w, &at);
+        } else if (!status) {
+            status = walk_take(w, at, &record, p);
+            whole = at += record.length;
+        }
+        if (status)
+            return status;
+    }
+    if (w->file + 1 == w->name_count) {
+        w->torn_bytes = w->size - whole;
+        w->end = w->segment.head.base + whole;
+    } else {
+        w->end = w->segment.head.base + w->size;
+    }
+    return STORE_OK;
+}
+
+enum store_status walk_run(struct walk *w)
+{
+    for (uint32_t i = 0; i < w->name_count; i++) {
+        walk_select(w, i);
+        enum store_status status = walk_segment(w);
+        if (status)
+            return status;
+        w->done += w->size;
+    }
+    return STORE_OK;
+}

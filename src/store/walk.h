@@ -1,0 +1,107 @@
+/*
+ * walk: reads a log from its first byte to its last, and tells of every record and every fault.
+ *
+ * Opening a store and all that reads a data directory without one walk the same way: what is a
+ * record, what a torn end and what damage (record.h) is decided here alone.
+ *
+ *   walk_open    opens the segments; what is written behind their ends from then on is not seen
+ *   walk_run     calls back, in the order of the log
+ *   walk_close
+ *
+ * A callback that returns anything but STORE_OK ends the walk. One that lets it go on after a fault
+ * hears of the next whole record. What follows from a loss is no fault of its own: a record may
+ * say that the one before it in its conversation is in bytes that could not be read.
+ */
+#ifndef STORE_WALK_H
+#define STORE_WALK_H
+
+#include "store/index.h"
+#include "store/message.h"
+#include "store/segment.h"
+
+enum walk_kind {
+    WALK_DAMAGE,
+    WALK_TORN,  /* a write that was never finished, at the very end: no damage */
+    WALK_STRAY, /* a file that is none of the log's and has a name like theirs */
+};
+
+struct walk_fault {
+    enum walk_kind kind;
+    const char *file;
+    uint64_t at;    /* offset in it */
+    uint64_t bytes; /* of the log that are lost there: passed over, or missing */
+    const char *what;
+};
+
+struct walk_record {
+    struct record head;
+    const uint8_t *p; /* the whole record */
+    uint64_t place;
+    const struct store_message *message; /* of a thorough walk */
+};
+
+/* Any of the functions may be NULL. */
+struct walk_handler {
+    enum store_status (*segment)(void *ctx, const struct segment_head *head);
+    enum store_status (*record)(void *ctx, const struct walk_record *record);
+    enum store_status (*fault)(void *ctx, const struct walk_fault *fault);
+    void (*progress)(void *ctx, uint64_t done, uint64_t total); /* about once a MiB */
+    void *ctx;
+};
+
+struct walk_range {
+    uint64_t from, to; /* places */
+};
+
+struct walk {
+    /* Set by the caller in a zeroed struct. */
+    const struct disk *disk;
+    const struct walk_handler *handler;
+    struct segments *segments; /* empty; filled with open files, the caller's to close */
+    struct index *index;       /* empty; filled */
+    struct store_error *error; /* what the system refused */
+    bool thorough;             /* looks into every message, not only a conversation's first */
+    bool salvage;              /* looks for whole records in a torn end, too */
+
+    /* What has been read. */
+    uint64_t end;        /* the place behind the last record */
+    uint64_t next_id;    /* above all ids */
+    uint64_t messages;   /* records */
+    uint64_t json_bytes; /* of all messages */
+    int64_t last_date;   /* the highest */
+    uint64_t durable;    /* the last record, or segment, was written when the log was, up to here */
+    uint8_t last_flags;  /* of the last record */
+    uint64_t torn_bytes; /* behind the last whole record */
+    bool torn_head;      /* the last file is a segment whose head was not finished */
+
+    /* The walk's own. */
+    uint64_t *names; /* first ids, as in the names of the files */
+    uint32_t name_count, name_cap;
+    enum store_status listing; /* what the listing of the folder met */
+    uint64_t *sizes;           /* of the files, when they were opened */
+    uint64_t total, done;      /* bytes of all of them; of those that are behind */
+    uint64_t log;              /* identity of the log; from the first head that is whole */
+    bool known;                /* there was one */
+    bool adrift;               /* where the next segment begins cannot be told */
+    struct walk_range *lost;   /* in order */
+    uint32_t lost_count, lost_cap;
+    uint32_t *numbers; /* in the index, by number in the log; NULL: they are the same */
+    uint32_t number_count;
+
+    /* A window on the file that is read. */
+    uint32_t file;
+    struct segment segment;
+    uint64_t size;
+    uint8_t *window;
+    uint64_t window_at; /* offset in the file */
+    size_t window_n, window_cap;
+};
+
+__attribute__((warn_unused_result)) enum store_status walk_open(struct walk *w);
+__attribute__((warn_unused_result)) enum store_status walk_run(struct walk *w);
+void walk_close(struct walk *w);
+
+/* The system refused to do something with a file, or, named "", with the folder. */
+enum store_status walk_refused(const struct walk *w, const char *verb, const char *name, int error);
+
+#endif

@@ -15,12 +15,14 @@
 struct folder {
     int fd;
     int lock; /* the file `lock`, held; -1: not held */
+    bool reading;
 };
 
 static int disk_open(void *ctx, const char *name, int create)
 {
     const struct folder *folder = ctx;
-    int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT | O_EXCL : 0);
+    int flags = (folder->reading ? O_RDONLY : O_RDWR) | (create ? O_CREAT | O_EXCL : 0);
+    flags |= O_CLOEXEC | O_NOFOLLOW;
     int fd = openat(folder->fd, name, flags, 0600);
     return fd < 0 ? -errno : fd;
 }
@@ -165,22 +167,15 @@ static void disk_sync_parent(int fd)
     close(parent);
 }
 
-int disk_open_dir(struct disk *disk, const char *path)
+/* Takes the descriptor of the folder, which is closed if there is no memory. */
+static int disk_of_folder(struct disk *disk, int fd, bool reading)
 {
-    bool made = mkdir(path, 0700) == 0;
-    if (!made && errno != EEXIST)
-        return -errno;
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    if (made)
-        disk_sync_parent(fd);
     struct folder *folder = malloc(sizeof *folder);
     if (!folder) {
         close(fd);
         return -ENOMEM;
     }
-    *folder = (struct folder){fd, -1};
+    *folder = (struct folder){fd, -1, reading};
     *disk = (struct disk){
         .open = disk_open,
         .close = disk_close,
@@ -198,6 +193,25 @@ int disk_open_dir(struct disk *disk, const char *path)
         .ctx = folder,
     };
     return 0;
+}
+
+int disk_open_dir(struct disk *disk, const char *path)
+{
+    bool made = mkdir(path, 0700) == 0;
+    if (!made && errno != EEXIST)
+        return -errno;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (made)
+        disk_sync_parent(fd);
+    return disk_of_folder(disk, fd, false);
+}
+
+int disk_open_dir_reading(struct disk *disk, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : disk_of_folder(disk, fd, true);
 }
 
 void disk_close_dir(struct disk *disk)

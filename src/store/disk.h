@@ -38,6 +38,11 @@ struct disk {
 
 /* A real folder, made (mode 0700) if it is missing. 0 or -errno; closed by disk_close_dir. */
 __attribute__((warn_unused_result)) int disk_open_dir(struct disk *disk, const char *path);
+
+/* A folder that must be there, to read alone: its files are opened for reading, and nobody is kept
+ * out. 0 or -errno; closed by disk_close_dir. */
+__attribute__((warn_unused_result)) int disk_open_dir_reading(struct disk *disk, const char *path);
+
 void disk_close_dir(struct disk *disk);
 
 #endif

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SEGMENT_SIZE (UINT64_C(128) << 20) /* the default */
-
 /* What gathers while a batch is being written is bounded: the disk has stopped when it is full. */
 #define GATHER_MAX (8u << 20)
 
@@ -64,7 +62,7 @@ enum store_status store_open(struct store **out, const struct store_options *opt
     }
     s->options = *options;
     if (s->options.segment_size == 0)
-        s->options.segment_size = SEGMENT_SIZE;
+        s->options.segment_size = STORE_SEGMENT_SIZE;
     s->gathering = &s->batches[0];
     enum store_status status = store_lock(s, error);
     if (!status)

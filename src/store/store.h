@@ -22,10 +22,11 @@
 
 #include <stdint.h>
 
-#define STORE_MAX_USER 64           /* bytes of a user id */
-#define STORE_MAX_CONTENT (1 << 20) /* bytes of a content as JSON, quotes included */
-#define STORE_MAX_PAGE 1000         /* messages of one page */
-#define STORE_PAGE_BYTES (4 << 20)  /* a page ends before its messages' JSON passes this */
+#define STORE_MAX_USER 64                        /* bytes of a user id */
+#define STORE_MAX_CONTENT (1 << 20)              /* bytes of a content as JSON, quotes included */
+#define STORE_MAX_PAGE 1000                      /* messages of one page */
+#define STORE_SEGMENT_SIZE (UINT64_C(128) << 20) /* bytes, where no other size is asked for */
+#define STORE_PAGE_BYTES (4 << 20) /* a page ends before its messages' JSON passes this */
 
 struct store;
 
@@ -47,7 +48,7 @@ struct store_options {
     const struct log *log;
     enum store_sync sync;
     uint32_t sync_ms;      /* for STORE_SYNC_TIMED */
-    uint64_t segment_size; /* bytes; 0: 128 MiB */
+    uint64_t segment_size; /* 0: STORE_SEGMENT_SIZE */
     bool inline_commit;    /* no thread: store_flush writes and syncs itself (tests) */
 
     /* Called by store_collect and store_close only. json is valid during the call. They may append,

@@ -1,0 +1,147 @@
+#include "store/copy.h"
+
+#include "base/random.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#define COPY_WRITE (1u << 20) /* bytes that gather before they are written */
+
+int copy_init(struct copy *c, const struct disk *disk, uint64_t segment_size)
+{
+    *c = (struct copy){
+        .disk = disk,
+        .segment_size = segment_size ? segment_size : STORE_SEGMENT_SIZE,
+        .segment.file = -1,
+        .next_id = 1,
+    };
+    int result = random_bytes(&c->segment.head.log, sizeof c->segment.head.log);
+    int index = index_init(&c->index);
+    return result ? result : index;
+}
+
+void copy_fini(struct copy *c)
+{
+    if (c->segment.file >= 0)
+        c->disk->close(c->disk->ctx, c->segment.file);
+    c->segment.file = -1;
+    buf_free(&c->gathered);
+    index_fini(&c->index);
+}
+
+static int copy_flush(struct copy *c)
+{
+    uint64_t at = c->end - c->gathered.n - c->segment.head.base;
+    int result = c->gathered.n ? c->disk->pwrite(c->disk->ctx, c->segment.file, c->gathered.p,
+                                                 c->gathered.n, at)
+                               : 0;
+    buf_clear(&c->gathered);
+    return result;
+}
+
+static int copy_end_segment(struct copy *c)
+{
+    if (c->segment.file < 0)
+        return 0;
+    int result = copy_flush(c);
+    if (!result)
+        result = c->disk->sync(c->disk->ctx, c->segment.file);
+    c->disk->close(c->disk->ctx, c->segment.file);
+    c->segment.file = -1;
+    return result;
+}
+
+int copy_segment(struct copy *c, const struct segment_head *head)
+{
+    int result = copy_end_segment(c);
+    if (result)
+        return result;
+    struct segment next = {*head, -1};
+    result = segment_create(c->disk, &next);
+    if (result)
+        return result;
+    c->segment = next;
+    c->end = head->base + SEGMENT_HEAD;
+    return 0;
+}
+
+/* Room for n more bytes of the segment. */
+static int copy_reserve(struct copy *c, size_t n, uint8_t **p)
+{
+    int result = c->gathered.n + n > COPY_WRITE ? copy_flush(c) : 0;
+    if (result)
+        return result;
+    *p = buf_reserve(&c->gathered, n);
+    if (!*p)
+        return -ENOMEM;
+    c->gathered.n += n;
+    c->end += n;
+    return 0;
+}
+
+int copy_record(struct copy *c, const struct record *r, const uint8_t *p)
+{
+    uint8_t *to;
+    int result = copy_reserve(c, r->length, &to);
+    if (!result)
+        memcpy(to, p, r->length);
+    return result;
+}
+
+static int copy_next_segment(struct copy *c)
+{
+    struct segment_head head = {c->end, c->next_id, c->segment.head.log};
+    return copy_segment(c, &head);
+}
+
+int copy_message(struct copy *c, const struct store_message *m, uint8_t flags, struct slice key)
+{
+    assert(m->id >= c->next_id);
+    size_t length = RECORD_HEAD + m->json.n + key.n;
+    uint64_t used = c->end - c->segment.head.base;
+    int result = 0;
+    if (c->segment.file < 0 || (used > SEGMENT_HEAD && used + length > c->segment_size))
+        result = copy_next_segment(c);
+    uint32_t number;
+    if (!result)
+        result = index_intern(&c->index, m->from, m->to, &number);
+    uint8_t *p;
+    if (!result)
+        result = copy_reserve(c, length, &p);
+    if (result)
+        return result;
+    uint64_t place = c->end - length;
+    struct record r = {
+        .length = (uint32_t)length,
+        .kind = RECORD_KIND_MESSAGE,
+        .flags = (uint8_t)(flags | (slice_cmp(m->from, m->to) > 0 ? RECORD_FROM_SECOND : 0)),
+        .key_length = (uint8_t)key.n,
+        .conversation = number,
+        .back = 0, /* only a finished copy is a log */
+        .id = m->id,
+        .date = m->date,
+        .prev = c->index.conversations[number].last,
+    };
+    memcpy(p + RECORD_HEAD, m->json.p, m->json.n);
+    if (key.n)
+        memcpy(p + RECORD_HEAD + m->json.n, key.p, key.n);
+    record_seal(&r, p, place);
+    index_commit(&c->index, number, place, m->id);
+    c->next_id = m->id + 1;
+    return 0;
+}
+
+int copy_skip_ids(struct copy *c, uint64_t next_id)
+{
+    assert(next_id >= c->next_id);
+    c->next_id = next_id;
+    return copy_next_segment(c);
+}
+
+int copy_finish(struct copy *c)
+{
+    int result = c->segment.file < 0 ? copy_next_segment(c) : 0;
+    if (!result)
+        result = copy_end_segment(c);
+    return result ? result : c->disk->sync_dir(c->disk->ctx);
+}

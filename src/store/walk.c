@@ -1,5 +1,7 @@
 #include "store/walk.h"
 
+#include "base/endian.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -280,6 +282,20 @@ static enum store_status walk_skip(struct walk *w, enum store_status told)
     return told ? told : STORE_END;
 }
 
+/* A newer format is not ours to read. But if the check is that of our own version, this is our own
+ * with a damaged number. */
+static enum store_status walk_newer(struct walk *w, uint8_t p[SEGMENT_HEAD], uint32_t version)
+{
+    uint32_t ours;
+    le32_store(p + 8, RECORD_VERSION);
+    bool damaged = segment_head_read(&w->segment.head, p, &ours) == SEGMENT_HEAD_OK;
+    enum store_status status =
+        walk_damaged(w, 8, damaged ? 0 : w->size,
+                     "its format is version %" PRIu32 ", and this program reads %d%s", version,
+                     RECORD_VERSION, damaged ? "; by its check, that was the version once" : "");
+    return damaged ? status : walk_skip(w, status);
+}
+
 /* STORE_END: nothing in this file can be read, or a crash left it unfinished. */
 static enum store_status walk_head(struct walk *w)
 {
@@ -291,10 +307,7 @@ static enum store_status walk_head(struct walk *w)
     if (status)
         return status;
     if (found == SEGMENT_HEAD_NEWER)
-        return walk_skip(w, walk_damaged(w, 8, w->size,
-                                         "its format is version %" PRIu32 ", and this program "
-                                         "reads %d",
-                                         version, RECORD_VERSION));
+        return walk_newer(w, p, version);
     if (found == SEGMENT_HEAD_OK) {
         if (head->first_id == w->names[w->file])
             return STORE_OK;

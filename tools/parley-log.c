@@ -1,0 +1,819 @@
+/*
+ * parley-log: reads and mends data directories. What a log is: src/store/record.h.
+ *
+ * Directories are only read, without a lock, so a server may be using them; the log then ends for
+ * us where it did at the beginning. What is written gets its name when all of it is on the disk,
+ * and is called NAME.partial until then.
+ *
+ * Results go to standard output; faults, notes and progress to standard error.
+ */
+#include "base/args.h"
+#include "base/exit.h"
+#include "base/progress.h"
+#include "base/version.h"
+#include "store/copy.h"
+#include "store/inside.h"
+#include "store/walk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PATH_ROOM 4096
+#define SECRET_ROOM 4096
+/* The shortest record: its head and a message of two users of one byte, with nothing in it. */
+#define SHORTEST_RECORD (RECORD_HEAD + 50)
+
+struct job {
+    const char *dir, *copy; /* as on the command line */
+    const char *user, *with, *since;
+    bool with_secret;
+    uint64_t since_id;
+    struct progress progress;
+
+    /* Reading DIR. */
+    struct disk disk;
+    struct segments segments;
+    struct index index;
+    struct walk walk;
+    struct store_error error;
+    uint64_t faults;
+    uint64_t first_id, last_id; /* of the messages; 0: none yet */
+    int64_t first_date, last_date;
+
+    /* Writing COPY. */
+    char target[PATH_ROOM], partial[PATH_ROOM + 16];
+    struct disk out_disk;
+    struct copy out;
+    uint64_t lost_bytes; /* since the last record that was kept */
+};
+
+/* ---- saying ----------------------------------------------------------------------------- */
+
+__attribute__((format(printf, 2, 3))) static void say(struct job *job, const char *format, ...)
+{
+    va_list args;
+    progress_hide(&job->progress);
+    fputs("parley-log: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
+static enum exit_status exit_of(enum store_status status)
+{
+    switch (status) {
+    case STORE_OK:
+    case STORE_END:
+        return EXIT_CLEAN;
+    case STORE_DAMAGED:
+        return EXIT_DAMAGED;
+    case STORE_LOCKED:
+        return EXIT_LOCKED;
+    case STORE_SYSTEM:
+        return EXIT_SYSTEM;
+    case STORE_IO:
+        return EXIT_IO;
+    }
+    return EXIT_SYSTEM;
+}
+
+/* The system refused to do something with a file of ours. */
+static enum exit_status refused(struct job *job, const char *verb, const char *path, int error)
+{
+    say(job, "cannot %s %s: %s", verb, path, strerror(-error));
+    return error == -EIO || error == -ENOSPC ? EXIT_IO : EXIT_SYSTEM;
+}
+
+/* The end of a command: what it printed must have arrived. */
+static enum exit_status finish_output(struct job *job, enum exit_status status)
+{
+    progress_hide(&job->progress);
+    if (fflush(stdout) || ferror(stdout)) {
+        say(job, "cannot write standard output: %s", strerror(errno));
+        return EXIT_IO;
+    }
+    return status;
+}
+
+/* ---- reading ---------------------------------------------------------------------------- */
+
+/* Faults are told and counted, and the walk goes on. */
+static enum store_status on_fault(void *ctx, const struct walk_fault *f)
+{
+    struct job *job = ctx;
+    if (f->kind == WALK_TORN) {
+        say(job, "%s: offset %" PRIu64 ": %s: %" PRIu64 " bytes, no damage", f->file, f->at,
+            f->what, f->bytes);
+        return STORE_OK;
+    }
+    job->faults++;
+    if (f->kind == WALK_STRAY)
+        say(job, "%s: %s", f->file, f->what);
+    else if (f->bytes)
+        say(job, "%s: offset %" PRIu64 ": %s; %" PRIu64 " bytes are lost", f->file, f->at, f->what,
+            f->bytes);
+    else
+        say(job, "%s: offset %" PRIu64 ": %s", f->file, f->at, f->what);
+    return STORE_OK;
+}
+
+static enum store_status on_fault_stop(void *ctx, const struct walk_fault *f)
+{
+    enum store_status status = on_fault(ctx, f);
+    return f->kind == WALK_TORN ? status : STORE_DAMAGED;
+}
+
+static void on_progress(void *ctx, uint64_t done, uint64_t total)
+{
+    struct job *job = ctx;
+    progress_show(&job->progress, done, total);
+}
+
+static void note_record(struct job *job, const struct record *r)
+{
+    if (!job->first_id) {
+        job->first_id = r->id;
+        job->first_date = r->date;
+    }
+    job->last_id = r->id;
+    job->last_date = r->date;
+}
+
+static enum store_status on_record(void *ctx, const struct walk_record *r)
+{
+    note_record(ctx, &r->head);
+    return STORE_OK;
+}
+
+/* A log of many segments has more files than a process may usually open. */
+static void allow_many_files(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static enum exit_status open_log(struct job *job, const struct walk_handler *handler, bool thorough)
+{
+    int result = disk_open_dir_reading(&job->disk, job->dir);
+    if (result == -ENOENT || result == -ENOTDIR) {
+        say(job, "%s: %s; expected a data directory", job->dir, strerror(-result));
+        return EXIT_USAGE_ERROR;
+    }
+    if (!result)
+        result = index_init(&job->index);
+    if (result)
+        return refused(job, "open", job->dir, result);
+    allow_many_files();
+    job->walk = (struct walk){.disk = &job->disk,
+                              .handler = handler,
+                              .segments = &job->segments,
+                              .index = &job->index,
+                              .error = &job->error,
+                              .thorough = thorough};
+    enum store_status status = walk_open(&job->walk);
+    if (status != STORE_OK) {
+        if (*job->error.text)
+            say(job, "%s: %s", job->dir, job->error.text);
+        return exit_of(status);
+    }
+    if (job->segments.count == 0) {
+        say(job, "%s: there is no log here: no file is named like %016x.seg", job->dir, 1u);
+        return job->faults ? EXIT_DAMAGED : EXIT_USAGE_ERROR;
+    }
+    return EXIT_CLEAN;
+}
+
+static enum exit_status run_walk(struct job *job)
+{
+    progress_begin(&job->progress, "parley-log");
+    enum store_status status = walk_run(&job->walk);
+    progress_hide(&job->progress);
+    if (status != STORE_OK && *job->error.text)
+        say(job, "%s: %s", job->dir, job->error.text);
+    return exit_of(status);
+}
+
+static void close_log(struct job *job)
+{
+    walk_close(&job->walk);
+    if (job->disk.ctx)
+        segments_fini(&job->segments, &job->disk);
+    index_fini(&job->index);
+    disk_close_dir(&job->disk);
+}
+
+static enum exit_status read_log(struct job *job, const struct walk_handler *handler, bool thorough)
+{
+    enum exit_status status = open_log(job, handler, thorough);
+    if (status == EXIT_CLEAN)
+        status = run_walk(job);
+    if (status == EXIT_CLEAN && job->faults)
+        status = EXIT_DAMAGED;
+    return status;
+}
+
+/* ---- writing ---------------------------------------------------------------------------- */
+
+static bool is_empty_dir(const char *path)
+{
+    DIR *dir = opendir(path);
+    if (!dir)
+        return false;
+    int count = 0;
+    while (count < 3 && readdir(dir))
+        count++;
+    closedir(dir);
+    return count == 2; /* "." and ".." */
+}
+
+/* Makes the folder in which the copy grows. */
+static enum exit_status open_copy(struct job *job, bool may_be_empty)
+{
+    struct stat st;
+    size_t n = strlen(job->copy);
+    while (n > 1 && job->copy[n - 1] == '/')
+        n--;
+    if (n >= sizeof job->target)
+        return refused(job, "create", job->copy, -ENAMETOOLONG);
+    memcpy(job->target, job->copy, n);
+    snprintf(job->partial, sizeof job->partial, "%s.partial", job->target);
+    if (lstat(job->target, &st) == 0 && !(may_be_empty && is_empty_dir(job->target))) {
+        say(job, "%s: it exists already; expected a directory that does not%s", job->target,
+            may_be_empty ? ", or an empty one" : "");
+        return EXIT_USAGE_ERROR;
+    }
+    if (mkdir(job->partial, 0700)) {
+        int error = errno;
+        if (error != EEXIST)
+            return refused(job, "create", job->partial, -error);
+        say(job, "%s: it exists already, from a copy that was not finished; remove it",
+            job->partial);
+        return EXIT_USAGE_ERROR;
+    }
+    int result = disk_open_dir(&job->out_disk, job->partial);
+    if (!result)
+        result = copy_init(&job->out, &job->out_disk, 0);
+    return result ? refused(job, "create", job->partial, result) : EXIT_CLEAN;
+}
+
+static void remove_each(void *arg, const char *name)
+{
+    const struct disk *disk = arg;
+    disk->remove(disk->ctx, name);
+}
+
+static int sync_parent(const char *path)
+{
+    char parent[PATH_ROOM + 8];
+    snprintf(parent, sizeof parent, "%s/..", path);
+    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int result = fsync(fd) ? -errno : 0;
+    close(fd);
+    return result;
+}
+
+/* Gives the copy its name, if all went well; otherwise removes it. */
+static enum exit_status close_copy(struct job *job, enum exit_status status)
+{
+    if (!job->out_disk.ctx)
+        return status;
+    if (status == EXIT_CLEAN) {
+        int result = copy_finish(&job->out);
+        if (!result && rename(job->partial, job->target))
+            result = -errno;
+        if (!result)
+            result = sync_parent(job->target);
+        if (result)
+            status = refused(job, "finish", job->target, result);
+    }
+    copy_fini(&job->out);
+    if (status != EXIT_CLEAN) {
+        job->out_disk.list(job->out_disk.ctx, remove_each, &job->out_disk);
+        rmdir(job->partial);
+    }
+    disk_close_dir(&job->out_disk);
+    return status;
+}
+
+static enum store_status copy_failed(struct job *job, int result)
+{
+    enum exit_status status = refused(job, "write", job->partial, result);
+    return status == EXIT_IO ? STORE_IO : STORE_SYSTEM;
+}
+
+/* ---- verify, stats ---------------------------------------------------------------------- */
+
+static enum exit_status run_verify(struct job *job)
+{
+    const struct walk_handler handler = {
+        .fault = on_fault, .record = on_record, .progress = on_progress, .ctx = job};
+    enum exit_status status = read_log(job, &handler, true);
+    if (status != EXIT_CLEAN && status != EXIT_DAMAGED)
+        return status;
+    printf("%s: ", job->dir);
+    if (job->faults)
+        printf("damaged, %" PRIu64 " faults; parley-log repair DIR COPY saves what can be saved; ",
+               job->faults);
+    else
+        printf("no damage; ");
+    printf("messages: %" PRIu64 ", bytes: %" PRIu64 ", segments: %" PRIu32 "\n", job->walk.messages,
+           job->walk.total, job->segments.count);
+    return status;
+}
+
+static void print_message(const char *which, uint64_t id, int64_t date)
+{
+    time_t seconds = (time_t)(date / 1000);
+    struct tm tm;
+    char text[32];
+    gmtime_r(&seconds, &tm);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+    printf("%-14s id %" PRIu64 ", %s.%03dZ\n", which, id, text, (int)(date % 1000));
+}
+
+static enum exit_status run_stats(struct job *job)
+{
+    const struct walk_handler handler = {
+        .fault = on_fault, .record = on_record, .progress = on_progress, .ctx = job};
+    enum exit_status status = read_log(job, &handler, false);
+    if (status != EXIT_CLEAN && status != EXIT_DAMAGED)
+        return status;
+    const struct walk *w = &job->walk;
+    printf("messages       %" PRIu64 "\n", w->messages);
+    printf("conversations  %" PRIu32 "\n", job->index.conversation_count);
+    printf("users          %" PRIu32 "\n", job->index.user_count);
+    printf("segments       %" PRIu32 "\n", job->segments.count);
+    printf("bytes          %" PRIu64 "\n", w->total);
+    if (w->messages == 0)
+        return status;
+    double messages = (double)w->messages, json = (double)w->json_bytes, total = (double)w->total;
+    printf("bytes/message  %.1f\n", total / messages);
+    printf("overhead       %.1f bytes a message beside its JSON, %.1f %%\n",
+           (total - json) / messages, (total - json) / json * 100);
+    print_message("first", job->first_id, job->first_date);
+    print_message("last", job->last_id, job->last_date);
+    return status;
+}
+
+/* ---- dump ------------------------------------------------------------------------------- */
+
+static bool is_wanted(const struct job *job, const struct store_message *m)
+{
+    if (m->id <= job->since_id)
+        return false;
+    if (!job->user)
+        return true;
+    struct slice user = slice_str(job->user);
+    bool sent = slice_eq(m->from, user), received = slice_eq(m->to, user);
+    if (!job->with)
+        return sent || received;
+    struct slice with = slice_str(job->with);
+    return (sent && slice_eq(m->to, with)) || (received && slice_eq(m->from, with));
+}
+
+static enum store_status on_dump(void *ctx, const struct walk_record *r)
+{
+    struct job *job = ctx;
+    if (!is_wanted(job, r->message))
+        return STORE_OK;
+    fwrite(r->message->json.p, 1, r->message->json.n, stdout);
+    putc('\n', stdout);
+    return ferror(stdout) ? STORE_IO : STORE_OK;
+}
+
+static enum exit_status run_dump(struct job *job)
+{
+    const struct walk_handler handler = {
+        .fault = on_fault, .record = on_dump, .progress = on_progress, .ctx = job};
+    return read_log(job, &handler, true);
+}
+
+/* ---- repair ----------------------------------------------------------------------------- */
+
+/* Something was lost behind last_id, and in front of `next` (0: the log ends there). */
+static void print_lost(struct job *job, uint64_t next)
+{
+    uint64_t most = job->lost_bytes / SHORTEST_RECORD;
+    progress_hide(&job->progress);
+    if (next && next - job->last_id - 1 < most)
+        most = next - job->last_id - 1;
+    if (next)
+        printf("between %" PRIu64 " and %" PRIu64 ": up to %" PRIu64 " messages are lost\n",
+               job->last_id, next, most);
+    else
+        printf("after %" PRIu64 ": up to %" PRIu64 " messages are lost\n", job->last_id, most);
+    job->lost_bytes = 0;
+}
+
+static enum store_status on_repair_fault(void *ctx, const struct walk_fault *f)
+{
+    struct job *job = ctx;
+    if (f->kind == WALK_DAMAGE && f->bytes) {
+        progress_hide(&job->progress);
+        printf("%s: offset %" PRIu64 ": %" PRIu64 " bytes are lost\n", f->file, f->at, f->bytes);
+        job->lost_bytes += f->bytes;
+    }
+    return on_fault(ctx, f);
+}
+
+static enum store_status on_repair(void *ctx, const struct walk_record *r)
+{
+    struct job *job = ctx;
+    if (job->lost_bytes)
+        print_lost(job, r->head.id);
+    struct slice json = record_json(&r->head, r->p);
+    struct slice key = slice_of(json.p + json.n, r->head.key_length);
+    int result = copy_message(&job->out, r->message, r->head.flags & RECORD_UNSYNCED, key);
+    if (result)
+        return copy_failed(job, result);
+    note_record(job, &r->head);
+    return STORE_OK;
+}
+
+/* Ids of messages that were lost at the end must not come again. */
+static enum exit_status keep_ids(struct job *job)
+{
+    uint64_t next_id = job->walk.next_id;
+    if (job->lost_bytes) {
+        print_lost(job, 0);
+        next_id += RECOVER_SKIP_IDS;
+    }
+    int result = next_id > job->out.next_id ? copy_skip_ids(&job->out, next_id) : 0;
+    return result ? refused(job, "write", job->partial, result) : EXIT_CLEAN;
+}
+
+static enum exit_status run_repair(struct job *job)
+{
+    const struct walk_handler handler = {
+        .fault = on_repair_fault, .record = on_repair, .progress = on_progress, .ctx = job};
+    enum exit_status status = open_log(job, &handler, true);
+    job->walk.salvage = true;
+    if (status == EXIT_CLEAN)
+        status = open_copy(job, false);
+    if (status == EXIT_CLEAN)
+        status = run_walk(job);
+    if (status == EXIT_CLEAN)
+        status = keep_ids(job);
+    status = close_copy(job, status);
+    if (status == EXIT_CLEAN)
+        printf("%s: all that is whole in %s; messages: %" PRIu64 "\n", job->target, job->dir,
+               job->walk.messages);
+    return status;
+}
+
+/* ---- backup ----------------------------------------------------------------------------- */
+
+static enum store_status on_backup_segment(void *ctx, const struct segment_head *head)
+{
+    struct job *job = ctx;
+    int result = copy_segment(&job->out, head);
+    return result ? copy_failed(job, result) : STORE_OK;
+}
+
+static enum store_status on_backup(void *ctx, const struct walk_record *r)
+{
+    struct job *job = ctx;
+    int result = copy_record(&job->out, &r->head, r->p);
+    return result ? copy_failed(job, result) : STORE_OK;
+}
+
+static enum exit_status copy_secret(struct job *job)
+{
+    uint8_t bytes[SECRET_ROOM];
+    int in = job->disk.open(job->disk.ctx, "secret", 0);
+    int64_t n = in < 0 ? in : job->disk.pread(job->disk.ctx, in, bytes, sizeof bytes, 0);
+    if (in >= 0)
+        job->disk.close(job->disk.ctx, in);
+    if (n < 0 || n == SECRET_ROOM) {
+        say(job, "%s/secret: %s", job->dir, n < 0 ? strerror((int)-n) : "it is too long");
+        return n == -ENOENT || n > 0 ? EXIT_USAGE_ERROR : EXIT_SYSTEM;
+    }
+    int out = job->out_disk.open(job->out_disk.ctx, "secret", 1);
+    int result = out < 0 ? out : job->out_disk.pwrite(job->out_disk.ctx, out, bytes, (size_t)n, 0);
+    if (!result)
+        result = job->out_disk.sync(job->out_disk.ctx, out);
+    if (out >= 0)
+        job->out_disk.close(job->out_disk.ctx, out);
+    explicit_bzero(bytes, sizeof bytes);
+    return result ? refused(job, "write the secret in", job->partial, result) : EXIT_CLEAN;
+}
+
+static enum exit_status run_backup(struct job *job)
+{
+    const struct walk_handler handler = {.segment = on_backup_segment,
+                                         .fault = on_fault_stop,
+                                         .record = on_backup,
+                                         .progress = on_progress,
+                                         .ctx = job};
+    enum exit_status status = open_log(job, &handler, true);
+    if (status == EXIT_CLEAN)
+        status = open_copy(job, false);
+    if (status == EXIT_CLEAN)
+        status = run_walk(job);
+    if (status == EXIT_CLEAN && job->with_secret)
+        status = copy_secret(job);
+    status = close_copy(job, status);
+    if (status == EXIT_CLEAN)
+        printf("%s: complete and on the disk; messages: %" PRIu64 "\n", job->target,
+               job->walk.messages);
+    if (status == EXIT_DAMAGED)
+        say(job,
+            "%s is damaged, so no copy is made; parley-log repair DIR COPY saves what can be "
+            "saved",
+            job->dir);
+    return status;
+}
+
+/* ---- import ----------------------------------------------------------------------------- */
+
+struct import {
+    struct job *job;
+    const char *name;
+    int fd;
+    struct buf text; /* read, and not looked at yet */
+    bool ended;
+    uint64_t total, done; /* bytes; total 0: not known */
+    uint64_t line, messages;
+    int64_t last_date;
+};
+
+__attribute__((format(printf, 3, 4))) static enum exit_status
+wrong_line(const struct import *in, size_t column, const char *format, ...)
+{
+    char what[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    say(in->job, "%s:%" PRIu64 ":%zu: %s", in->name, in->line, column, what);
+    return EXIT_DAMAGED;
+}
+
+static enum exit_status import_line(struct import *in, struct slice line)
+{
+    struct store_message m;
+    struct message_names room;
+    size_t at;
+    struct copy *out = &in->job->out;
+    const char *wrong = message_read(&m, &room, line, &at);
+    if (wrong) {
+        struct log_text text;
+        struct slice found = slice_skip(line, at < line.n ? at : line.n);
+        found.n = found.n < 32 ? found.n : 32;
+        return wrong_line(in, at + 1,
+                          "%s; found \"%s\", expected {\"id\":1,\"from\":\"a\",\"to\":\"b\","
+                          "\"content\":\"c\",\"date\":0}",
+                          wrong, log_safe(&text, found));
+    }
+    if (m.id < out->next_id)
+        return wrong_line(in, 1,
+                          "id %" PRIu64 " comes after id %" PRIu64 "; expected one that is greater "
+                          "than all before it",
+                          m.id, out->next_id - 1);
+    if (m.date < in->last_date)
+        return wrong_line(in, 1,
+                          "date %" PRId64 " comes after date %" PRId64 "; expected one that is not "
+                          "before it",
+                          m.date, in->last_date);
+    in->last_date = m.date;
+    in->messages++;
+    int result = copy_message(out, &m, 0, slice_of(NULL, 0));
+    return result ? exit_of(copy_failed(in->job, result)) : EXIT_CLEAN;
+}
+
+/* Reads more: false if that failed. */
+static bool import_read(struct import *in)
+{
+    uint8_t *to = buf_reserve(&in->text, RECORD_MAX);
+    ssize_t got;
+    do
+        got = to ? read(in->fd, to, RECORD_MAX) : -1;
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return false;
+    in->text.n += (size_t)got;
+    in->done += (size_t)got;
+    in->ended = got == 0;
+    progress_show(&in->job->progress, in->done, in->total);
+    return true;
+}
+
+/* Every whole line of what has been read; what is left is the beginning of one. */
+static enum exit_status import_lines(struct import *in)
+{
+    struct slice rest = buf_slice(&in->text);
+    enum exit_status status = EXIT_CLEAN;
+    while (status == EXIT_CLEAN && rest.n) {
+        const uint8_t *end = memchr(rest.p, '\n', rest.n);
+        if (!end && !in->ended && rest.n <= RECORD_MAX)
+            break;
+        in->line++;
+        size_t n = end ? (size_t)(end - rest.p) : rest.n;
+        status = n <= RECORD_MAX ? import_line(in, slice_of(rest.p, n))
+                                 : wrong_line(in, 1, "the line is over %d bytes", RECORD_MAX);
+        rest = slice_skip(rest, end ? n + 1 : n);
+    }
+    buf_drop(&in->text, in->text.n - rest.n);
+    return status;
+}
+
+static enum exit_status import_all(struct import *in)
+{
+    enum exit_status status = EXIT_CLEAN;
+    progress_begin(&in->job->progress, "parley-log");
+    while (status == EXIT_CLEAN && !in->ended) {
+        if (!import_read(in))
+            return refused(in->job, "read", in->name, -errno);
+        status = import_lines(in);
+    }
+    return status;
+}
+
+/* import DIR [FILE]: DIR is what is written. */
+static enum exit_status run_import(struct job *job)
+{
+    struct import in = {.job = job, .name = job->copy ? job->copy : "standard input"};
+    struct stat st;
+    if (job->copy)
+        in.fd = open(job->copy, O_RDONLY | O_CLOEXEC);
+    if (in.fd < 0) {
+        int error = errno;
+        say(job, "%s: %s", in.name, strerror(error));
+        return error == ENOENT ? EXIT_USAGE_ERROR : EXIT_SYSTEM;
+    }
+    if (fstat(in.fd, &st) == 0 && S_ISREG(st.st_mode))
+        in.total = (uint64_t)st.st_size;
+    job->copy = job->dir;
+    enum exit_status status = open_copy(job, true);
+    if (status == EXIT_CLEAN)
+        status = import_all(&in);
+    progress_hide(&job->progress);
+    status = close_copy(job, status);
+    if (status == EXIT_CLEAN)
+        printf("%s: complete and on the disk; messages: %" PRIu64 "\n", job->target, in.messages);
+    buf_free(&in.text);
+    if (in.fd > STDIN_FILENO)
+        close(in.fd);
+    return status;
+}
+
+/* ---- the command line ------------------------------------------------------------------- */
+
+struct command {
+    const char *name, *arguments, *help;
+    enum exit_status (*run)(struct job *job);
+    int least, most; /* arguments */
+};
+
+static const struct command commands[] = {
+    {"verify", "DIR", "checks every byte of a log", run_verify, 1, 1},
+    {"dump", "DIR [--user ID] [--with ID] [--since ID]", "prints the messages, a JSON line each",
+     run_dump, 1, 1},
+    {"stats", "DIR", "prints counts and sizes", run_stats, 1, 1},
+    {"repair", "DIR COPY", "writes all that is whole into a new directory", run_repair, 2, 2},
+    {"backup", "DIR COPY [--with-secret]", "copies a log, also while a server writes it",
+     run_backup, 2, 2},
+    {"import", "DIR [FILE]", "makes a new log of what dump has printed", run_import, 1, 2},
+};
+
+#define COMMAND_COUNT (sizeof commands / sizeof *commands)
+
+static enum exit_status wrong_usage(const char *text)
+{
+    fprintf(stderr, "parley-log: %s\n", text);
+    return EXIT_USAGE_ERROR;
+}
+
+static void print_help(const struct arg *rows)
+{
+    printf("usage:\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        printf("  parley-log %s %s\n      %s\n", commands[i].name, commands[i].arguments,
+               commands[i].help);
+    printf("\n");
+    args_help(rows);
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static enum exit_status unknown_command(const char *name)
+{
+    struct log_text text;
+    if (name)
+        fprintf(stderr, "parley-log: there is no command \"%s\"; take one of",
+                log_safe(&text, slice_str(name)));
+    else
+        fprintf(stderr, "parley-log: a command is missing; take one of");
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(stderr, " %s", commands[i].name);
+    fprintf(stderr, "\n");
+    return EXIT_USAGE_ERROR;
+}
+
+/* Options may stand anywhere: takes them out, and leaves the arguments in argv. Their number, or
+ * -1 with *error. */
+static int take_options(struct arg *rows, int argc, char **argv, struct args_error *error)
+{
+    int count = 0, at = 0;
+    while (at < argc) {
+        int taken = args_parse(rows, argc - at, argv + at, error);
+        if (taken < 0)
+            return -1;
+        bool rest = taken > 1 && strcmp(argv[at + taken - 1], "--") == 0;
+        at += taken;
+        while (at < argc && (rest || argv[at][0] != '-' || !argv[at][1]))
+            argv[1 + count++] = argv[at++];
+        at--; /* args_parse begins behind the name of the program */
+        if (at + 1 >= argc)
+            break;
+    }
+    return count;
+}
+
+static enum exit_status check_options(struct job *job, const struct command *command)
+{
+    bool dump = command->run == run_dump;
+    if (!dump && (job->user || job->with || job->since))
+        return wrong_usage("--user, --with and --since belong to dump");
+    if (job->with_secret && command->run != run_backup)
+        return wrong_usage("--with-secret belongs to backup");
+    if (job->with && !job->user)
+        return wrong_usage("--with needs --user: it names the other user of a conversation");
+    if (!job->since)
+        return EXIT_CLEAN;
+    char *end;
+    errno = 0;
+    job->since_id = strtoull(job->since, &end, 10);
+    if (errno || *end || job->since[0] < '0' || job->since[0] > '9')
+        return wrong_usage("--since: expected the id of a message, a whole number");
+    return EXIT_CLEAN;
+}
+
+static enum exit_status run_command(struct job *job, const struct command *command, int count,
+                                    char **arguments)
+{
+    enum exit_status status = check_options(job, command);
+    if (status != EXIT_CLEAN)
+        return status;
+    if (count < command->least || count > command->most) {
+        fprintf(stderr, "parley-log: expected: parley-log %s %s\n", command->name,
+                command->arguments);
+        return EXIT_USAGE_ERROR;
+    }
+    job->dir = arguments[0];
+    job->copy = count > 1 ? arguments[1] : NULL;
+    status = command->run(job);
+    close_log(job);
+    return finish_output(job, status);
+}
+
+int main(int argc, char **argv)
+{
+    static struct job job;
+    bool help = false, version = false;
+    struct arg rows[] = {
+        {"user", ARG_TEXT, &job.user, 0, 0, "ID", "dump: messages sent or received by this user",
+         0},
+        {"with", ARG_TEXT, &job.with, 0, 0, "ID", "dump: only those with this other user", 0},
+        {"since", ARG_TEXT, &job.since, 0, 0, "ID", "dump: only those with a greater id", 0},
+        {"with-secret", ARG_FLAG, &job.with_secret, 0, 0, NULL, "backup: also copies the secret",
+         0},
+        {"version", ARG_FLAG, &version, 0, 0, NULL, "print the version", 0},
+        {"help", ARG_FLAG, &help, 0, 0, NULL, "print this", 0},
+        {0}};
+    struct args_error error;
+    int count = take_options(rows, argc, argv, &error);
+    if (count < 0)
+        return (int)wrong_usage(error.text);
+    if (help)
+        print_help(rows);
+    if (version)
+        printf("parley-log %s\n", PARLEY_VERSION);
+    if (help || version)
+        return EXIT_CLEAN;
+    const struct command *command = count ? find_command(argv[1]) : NULL;
+    if (!command)
+        return (int)unknown_command(count ? argv[1] : NULL);
+    return (int)run_command(&job, command, count - 1, argv + 2);
+}

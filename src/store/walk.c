@@ -261,6 +261,7 @@ static enum store_status walk_guess_head(struct walk *w)
 {
     w->segment.head.first_id = w->names[w->file];
     w->segment.head.log = w->log;
+    w->head_read = false;
     enum store_status status = w->adrift ? STORE_END : walk_try_base(w, w->end);
     if (status != STORE_END || w->file + 1 == w->name_count)
         return status;
@@ -306,6 +307,7 @@ static enum store_status walk_head(struct walk *w)
     enum store_status status = walk_read_head(w, w->file, head, p, &found, &version);
     if (status)
         return status;
+    w->head_read = true;
     if (found == SEGMENT_HEAD_NEWER)
         return walk_newer(w, p, version);
     if (found == SEGMENT_HEAD_OK) {
@@ -352,7 +354,7 @@ static enum store_status walk_join(struct walk *w)
     if (head->first_id > w->next_id)
         w->next_id = head->first_id;
     w->adrift = false;
-    w->known = true;
+    w->known |= w->head_read;
     w->log = head->log;
     w->durable = w->end;
     w->segments->at[w->file].head = *head;

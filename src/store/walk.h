@@ -82,6 +82,7 @@ struct walk {
     uint64_t total, done;      /* bytes of all of them; of those that are behind */
     uint64_t log;              /* identity of the log; from the first head that is whole */
     bool known;                /* there was one */
+    bool head_read;            /* that of this segment is whole */
     bool adrift;               /* where the next segment begins cannot be told */
     struct walk_range *lost;   /* in order */
     uint32_t lost_count, lost_cap;

@@ -71,20 +71,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct job *job, const cha
 
 static enum exit_status exit_of(enum store_status status)
 {
-    switch (status) {
-    case STORE_OK:
-    case STORE_END:
-        return EXIT_CLEAN;
-    case STORE_DAMAGED:
-        return EXIT_DAMAGED;
-    case STORE_LOCKED:
-        return EXIT_LOCKED;
-    case STORE_SYSTEM:
-        return EXIT_SYSTEM;
-    case STORE_IO:
-        return EXIT_IO;
-    }
-    return EXIT_SYSTEM;
+    return status >= STORE_DAMAGED ? (enum exit_status)status : EXIT_CLEAN;
 }
 
 /* The system refused to do something with a file of ours. */

@@ -65,7 +65,7 @@ size_t answer_held(const struct session *s)
    half sent. */
 static void answer_fail(struct session *s)
 {
-    if (!s->answer->begun) {
+    if (s->answer && !s->answer->begun) {
         answer_free(s);
         session_close(s, CLOSE_SERVER_ERROR, "the store cannot be read");
     } else {

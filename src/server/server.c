@@ -158,12 +158,6 @@ static int load_secret(struct server *server, struct secret_error *error)
 
 static enum exit_status open_chat(struct server *server, struct server_error *error)
 {
-    static const enum exit_status statuses[] = {
-        [STORE_DAMAGED] = EXIT_DAMAGED,
-        [STORE_LOCKED] = EXIT_LOCKED,
-        [STORE_SYSTEM] = EXIT_SYSTEM,
-        [STORE_IO] = EXIT_IO,
-    };
     const struct config *config = server->config;
     struct chat_options options = {.max_user_connections = config->max_user_connections,
                                    .max_frame = config->max_frame,
@@ -185,7 +179,7 @@ static enum exit_status open_chat(struct server *server, struct server_error *er
     enum store_status status =
         chat_open(&server->chat, &server->streams, &options, &store, &store_error);
     if (status != STORE_OK)
-        return fail(error, statuses[status], "data directory %.200s: %s", config->data,
+        return fail(error, (enum exit_status)status, "data directory %.200s: %s", config->data,
                     store_error.text);
     struct secret_error secret_error;
     int result = load_secret(server, &secret_error);

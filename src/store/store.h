@@ -16,6 +16,7 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include "base/exit.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "store/disk.h"
@@ -62,12 +63,13 @@ struct store_options {
 
 enum store_status {
     STORE_OK = 0,
-    STORE_END,     /* of a read */
-    STORE_WAIT,    /* a read waits for the disk: `readable` will tell when to try again */
-    STORE_DAMAGED, /* the log is damaged, or not one of ours: exit status 65 */
-    STORE_LOCKED,  /* another process holds the folder: 66 */
-    STORE_SYSTEM,  /* the system refused: 71 */
-    STORE_IO,      /* the disk failed: 74 */
+    STORE_END,  /* of a read */
+    STORE_WAIT, /* a read waits for the disk: `readable` will tell when to try again */
+    /* The failures are the exit statuses of a program that ends for them. */
+    STORE_DAMAGED = EXIT_DAMAGED, /* the log is damaged, or not one of ours */
+    STORE_LOCKED = EXIT_LOCKED,   /* another process holds the folder */
+    STORE_SYSTEM = EXIT_SYSTEM,   /* the system refused */
+    STORE_IO = EXIT_IO,           /* the disk failed */
 };
 
 /* Why opening failed: file, offset, what was found, what mends it. */

@@ -267,7 +267,7 @@ static enum store_status walk_guess_head(struct walk *w)
         return status;
     struct segment_head next;
     uint8_t p[SEGMENT_HEAD];
-    enum segment_head_status found;
+    enum segment_head_status found = SEGMENT_HEAD_BROKEN;
     uint32_t version;
     status = walk_read_head(w, w->file + 1, &next, p, &found, &version);
     if (status)
@@ -515,7 +515,7 @@ static enum store_status walk_was_durable(struct walk *w, uint64_t at, uint64_t 
 static enum store_status walk_describe(struct walk *w, uint64_t at, char *text, size_t size)
 {
     struct record r;
-    const uint8_t *p;
+    const uint8_t *p = NULL;
     if (w->size - at < RECORD_HEAD) {
         snprintf(text, size, "and the file ends %" PRIu64 " bytes behind its begin", w->size - at);
         return STORE_OK;
@@ -537,7 +537,7 @@ static enum store_status walk_describe(struct walk *w, uint64_t at, char *text, 
 static enum store_status walk_gap(struct walk *w, uint64_t *at)
 {
     uint64_t from = *at, base = w->segment.head.base, proof = 0;
-    struct record record;
+    struct record record = {0};
     char what[128];
     bool last = w->file + 1 == w->name_count;
     enum store_status status = last ? walk_was_durable(w, from, &proof, &record) : STORE_OK;

@@ -71,6 +71,17 @@ static int commit_undo(struct commit *c, int error)
     return result ? commit_fail(c, result) : error;
 }
 
+/* What is refused must not come back with the next start. Nobody can promise that after a failed
+ * sync, but cutting it off is the most that can be done. */
+static int commit_sync_batch(struct commit *c, const struct batch *b)
+{
+    uint64_t before = c->end - b->records.n;
+    int result = commit_sync(c);
+    if (result)
+        (void)c->disk->truncate(c->disk->ctx, c->segment.file, before - c->segment.head.base);
+    return result;
+}
+
 static int commit_write(struct commit *c, struct batch *b)
 {
     if (c->failure)
@@ -84,7 +95,7 @@ static int commit_write(struct commit *c, struct batch *b)
         return commit_undo(c, result);
     c->end += b->records.n;
     if (c->sync == STORE_SYNC_ALWAYS)
-        return commit_sync(c);
+        return commit_sync_batch(c, b);
     /* The first batch is synced in every mode: should a power cut take all that follow, its flag
      * still tells that ids above it may have been seen. */
     if (!c->flagged) {

@@ -8,6 +8,16 @@
 #include "store/index.h"
 #include "store/prefetch.h"
 
+/* Where the page in front of a page begins: whoever reads a conversation back page by page does not
+ * walk it from its end each time. */
+struct bookmark {
+    uint32_t conversation;
+    uint64_t before; /* the oldest id of a page that was read */
+    uint64_t place;  /* of the record in front of it */
+};
+
+#define BOOKMARKS 256 /* pages that are remembered; a power of two */
+
 struct store {
     struct store_options options;
     struct segments segments;
@@ -28,7 +38,8 @@ struct store {
 
     uint64_t messages;
     uint64_t batch_count;
-    struct buf scratch; /* the record that was read last */
+    struct buf scratch;                   /* the record that was read last */
+    struct bookmark bookmarks[BOOKMARKS]; /* by conversation and id */
 };
 
 /* The message of a record that stands at p. */

@@ -21,6 +21,15 @@ static bool prefetch_next(struct prefetch *p, struct prefetch_part *out)
     return !stop;
 }
 
+void prefetch_yield(struct prefetch *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->done = true;
+    pthread_mutex_unlock(&p->lock);
+    ssize_t n = write(p->fd, &(uint64_t){1}, sizeof(uint64_t));
+    (void)n;
+}
+
 static void *prefetch_main(void *arg)
 {
     struct prefetch *p = arg;
@@ -31,11 +40,7 @@ static void *prefetch_main(void *arg)
         for (uint32_t done = 0; done < part.n; done += (uint32_t)sizeof bytes)
             if (p->disk->pread(p->disk->ctx, part.file, bytes, sizeof bytes, part.at + done) <= 0)
                 break;
-        pthread_mutex_lock(&p->lock);
-        p->done = true;
-        pthread_mutex_unlock(&p->lock);
-        ssize_t n = write(p->fd, &(uint64_t){1}, sizeof(uint64_t));
-        (void)n;
+        prefetch_yield(p);
     }
     return NULL;
 }

@@ -47,6 +47,9 @@ __attribute__((warn_unused_result)) int prefetch_ask(struct prefetch *p, const v
 /* Drops what this owner has asked for. */
 void prefetch_cancel(struct prefetch *p, const void *owner);
 
+/* Counts as something that was brought: the owner takes a break and goes on in its next turn. */
+void prefetch_yield(struct prefetch *p);
+
 /* Whether something has been brought since the last call. */
 bool prefetch_take(struct prefetch *p);
 

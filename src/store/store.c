@@ -79,7 +79,7 @@ enum store_status store_open(struct store **out, const struct store_options *opt
     return STORE_OK;
 }
 
-void store_close(struct store *s)
+int store_close(struct store *s)
 {
     for (;;) {
         commit_wait(&s->commit);
@@ -93,7 +93,10 @@ void store_close(struct store *s)
     if (failure && !s->failure)
         log_write(s->options.log, LOG_ERROR, "cannot sync the log at its end: %s",
                   strerror(-failure));
+    if (!failure)
+        failure = s->failure;
     store_free(s);
+    return failure;
 }
 
 /* ---- appending -------------------------------------------------------------------------- */
@@ -292,7 +295,7 @@ void store_collect(struct store *s)
     }
     if (s->failure && !before)
         store_drop(s, NULL, s->failure);
-    if (prefetch_take(&s->prefetch))
+    if (prefetch_take(&s->prefetch) && s->options.readable)
         s->options.readable(s->options.ctx);
 }
 

@@ -56,7 +56,7 @@ struct store_options {
      * flush and read. Failed ids come in their order, and none of them comes again. */
     void (*committed)(void *ctx, const struct store_message *message);
     void (*failed)(void *ctx, uint64_t id, int error); /* -errno */
-    /* Called by store_collect: reads that had to wait may go on. */
+    /* Called by store_collect: reads that had to wait may go on. May be NULL. */
     void (*readable)(void *ctx);
     void *ctx;
 };
@@ -80,8 +80,9 @@ struct store_error {
 __attribute__((warn_unused_result)) enum store_status
 store_open(struct store **out, const struct store_options *options, struct store_error *error);
 
-/* Commits what gathers (calling back for it), syncs, ends the thread. Reads must have ended. */
-void store_close(struct store *s);
+/* Commits what gathers (calling back for it), syncs, ends the threads. Reads must have ended. 0, or
+ * the -errno of what ended all writing. */
+int store_close(struct store *s);
 
 /*
  * Puts a message into the batch. content is a JSON string, quotes included, as clients shall see it;
@@ -128,7 +129,8 @@ struct store_read {
     /* The store's: a page that is still being looked up. */
     struct store *waits_in; /* NULL: it has asked for nothing */
     uint64_t place;         /* the record to be looked at next; 0: it has been looked up */
-    uint64_t before;
+    uint64_t before,
+        oldest; /* ids: the page is in front of the first, and goes back to the second */
     uint32_t limit, conversation;
 };
 

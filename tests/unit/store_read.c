@@ -263,6 +263,46 @@ static void test_a_walk_back_cannot_turn_in_a_circle(void **state)
     store_read_end(&read);
 }
 
+/* How often a page in front of `before` has to take a break before it is looked up. */
+static int breaks(struct box *b, uint64_t before, uint64_t *oldest)
+{
+    struct store_read read;
+    struct store_message m;
+    int n = 0;
+    enum store_status status =
+        store_read_page(b->store, &read, SLICE("alice"), SLICE("bob"), before, 10);
+    for (; status == STORE_WAIT; n++) {
+        box_wait(b);
+        store_collect(b->store);
+        status = store_read_look(b->store, &read);
+    }
+    assert_int_equal(status, STORE_OK);
+    assert_int_equal(read.count, 10);
+    assert_int_equal(store_read_next(b->store, &read, &m), STORE_OK);
+    *oldest = m.id;
+    store_read_end(&read);
+    return n;
+}
+
+static void test_a_walk_far_back_takes_breaks_and_the_next_page_is_near(void **state)
+{
+    struct box *b = *state;
+    uint64_t oldest;
+    for (int i = 0; i < 9000; i++)
+        box_put(b, "alice", "bob", "x");
+    box_commit(b);
+    assert_int_equal(breaks(b, 0, &oldest), 0);
+    assert_int_equal(oldest, 8991);
+    assert_int_equal(breaks(b, 100, &oldest), 4); /* 8,900 records, 2,048 at a time */
+    assert_int_equal(oldest, 90);
+    assert_int_equal(breaks(b, 90, &oldest), 0);
+    assert_int_equal(oldest, 80);
+    assert_int_equal(breaks(b, 80, &oldest), 0);
+    assert_int_equal(oldest, 70);
+    assert_int_equal(breaks(b, 85, &oldest), 4); /* nobody asked for that before */
+    assert_int_equal(oldest, 75);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +322,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_record_damaged_under_way_is_an_io_error, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_walk_back_cannot_turn_in_a_circle, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_walk_far_back_takes_breaks_and_the_next_page_is_near,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

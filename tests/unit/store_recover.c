@@ -384,10 +384,10 @@ static void test_a_hole_in_what_was_never_synced_is_torn(void **state)
 static void test_what_may_not_be_durable_is_written_again(void **state)
 {
     struct box *b = *state;
-    b->sync_error = EIO;
+    b->sync_error = b->truncate_error = EIO;
     box_send(b, "alice", "bob", "x");
     assert_int_equal(b->failed_count, 1);
-    b->sync_error = 0;
+    b->sync_error = b->truncate_error = 0;
     box_close(b);
     b->pwrites = 0;
     box_open(b);

@@ -1,11 +1,21 @@
 #include "base/log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 static const char *const level_marks[] = {"error: ", "warning: ", "", "debug: "};
+
+void log_raw(const char *text, size_t n)
+{
+    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&p, 1, 0) == 1) {
+        ssize_t written = write(STDERR_FILENO, text, n);
+        (void)written;
+    }
+}
 
 void log_write(const struct log *log, enum log_level level, const char *format, ...)
 {
@@ -27,9 +37,8 @@ void log_write(const struct log *log, enum log_level level, const char *format, 
     }
     size_t n = strlen(line);
     line[n] = '\n';
-    /* One write, so that lines of several threads and processes do not mix; a full pipe loses it. */
-    ssize_t written = write(STDERR_FILENO, line, n + 1);
-    (void)written;
+    /* One write, so that lines of several threads and processes do not mix. */
+    log_raw(line, n + 1);
 }
 
 int log_level_parse(const char *name)

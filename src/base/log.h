@@ -22,6 +22,9 @@ struct log {
 __attribute__((format(printf, 3, 4))) void log_write(const struct log *log, enum log_level level,
                                                      const char *format, ...);
 
+/* Text as it is on standard error; what a full pipe does not take at once is lost. */
+void log_raw(const char *text, size_t n);
+
 /* The name of a level is "error", "warn", "info" or "debug"; -1 if it is none of them. */
 int log_level_parse(const char *name);
 

@@ -16,6 +16,8 @@ struct answer {
     uint8_t user[STORE_MAX_USER];
     struct buf ref;  /* as the client wrote it */
     struct buf held; /* frames that wait behind the answer */
+    uint16_t code;   /* to close with behind them; 0: go on */
+    const char *reason;
 };
 
 static struct answer *answer_new(struct session *s, enum answer_part part, struct slice ref)
@@ -54,6 +56,12 @@ void answer_hold(struct session *s, struct slice text)
     buf_append_slice(held, text);
     if (held->failed)
         stream_close(&s->ws.stream);
+}
+
+void answer_close_behind(struct session *s, uint16_t code, const char *reason)
+{
+    s->answer->code = code;
+    s->answer->reason = reason;
 }
 
 size_t answer_held(const struct session *s)
@@ -159,8 +167,13 @@ static void write_end(struct session *s)
         write_page_end(s);
     else
         write_snippets_end(s);
-    stream_write(&s->ws.stream, buf_slice(&s->answer->held));
+    struct answer *a = s->answer;
+    uint16_t code = a->code;
+    const char *reason = a->reason;
+    stream_write(&s->ws.stream, buf_slice(&a->held));
     answer_free(s);
+    if (code)
+        session_close(s, code, reason);
 }
 
 static enum store_status write_next(struct session *s)

@@ -171,11 +171,13 @@ static bool read_token(const struct request *r, struct json_value v, struct jwt 
                v.type == JSON_NULL ? "is missing" : "is no string");
         return false;
     }
-    ptrdiff_t n = v.raw.n <= sizeof token ? json_string_decode(v, token) : -1;
-    enum jwt_status status = JWT_MALFORMED;
-    if (n >= 0)
-        status = jwt_verify(slice_of(token, (size_t)n), chat->keys, chat->keys_n,
-                            clock_wall_ms(chat->options.clock), out);
+    ptrdiff_t n = v.raw.n <= sizeof token ? json_string_decode(v, token) : 0;
+    if (n < 0) {
+        refuse(r, "bad_request", "\"token\" holds half of a surrogate pair, which is no character");
+        return false;
+    }
+    enum jwt_status status = jwt_verify(slice_of(token, (size_t)n), chat->keys, chat->keys_n,
+                                        clock_wall_ms(chat->options.clock), out);
     if (status == JWT_OK)
         return true;
     refuse(r, status == JWT_EXPIRED ? "token_expired" : "bad_token", "%s", jwt_status_text(status));
@@ -290,6 +292,11 @@ static void on_message(const struct request *r)
         return;
     struct pending p = {.session = s, .ref_n = r->ref.n};
     int64_t date;
+    /* While messages pour in the list never runs empty: what is done with goes when it is half. */
+    if (chat->pending_at > chat->pending.n / 2) {
+        buf_drop(&chat->pending, chat->pending_at);
+        chat->pending_at = 0;
+    }
     if (chat->content.failed || !buf_reserve(&chat->pending, sizeof p + r->ref.n)) {
         chat->pending.failed = false;
         stream_close(&s->ws.stream);
@@ -357,10 +364,6 @@ static struct pending take_pending(struct chat *chat, uint64_t id, struct slice 
     assert(p.id == id);
     *ref = slice_of(chat->pending.p + chat->pending_at + sizeof p, p.ref_n);
     chat->pending_at += sizeof p + p.ref_n;
-    if (chat->pending_at == chat->pending.n) {
-        buf_clear(&chat->pending);
-        chat->pending_at = 0;
-    }
     return p;
 }
 
@@ -436,7 +439,9 @@ void api_receive(struct session *s, struct slice frame)
     bool affordable = session_charge(s);
     const char *code = wire_read(frame, &e, &why);
     const struct event *event = code ? NULL : find_event(e.event);
-    if (!affordable) {
+    if (session_chat(s)->draining) {
+        refuse_frame(s, &e, "going_away", "the server is shutting down; this was not carried out");
+    } else if (!affordable) {
         snprintf(text, sizeof text,
                  "slow down: more than %u events a second; this one was not carried out",
                  session_chat(s)->options.rate);

@@ -56,9 +56,6 @@ static void on_request(struct websocket *ws, const struct http_head *request)
     } else if (!origin_is_allowed(chat, request)) {
         websocket_respond(ws, 403, "text/plain; charset=utf-8", "",
                           SLICE("This Origin is not allowed here; see --origin.\n"), false);
-    } else if (chat->draining) {
-        websocket_respond(ws, 503, "text/plain; charset=utf-8", "",
-                          SLICE("The server is shutting down.\n"), false);
     } else if (!slice_eq(request->method, SLICE("GET"))) {
         websocket_respond(ws, 405, "text/plain; charset=utf-8", "Allow: GET\r\n",
                           SLICE("A WebSocket begins with GET.\n"), false);
@@ -101,6 +98,38 @@ void chat_accept(struct chat *chat, int fd)
         session_start(s);
 }
 
+/* ---- taking leave ------------------------------------------------------------------------ */
+
+static void drain_list(struct list *sessions)
+{
+    LIST_EACH(link, sessions)
+    {
+        struct session *s = container_of(link, struct session, link);
+        if (s->ws.state == WEBSOCKET_OPEN)
+            api_info(s, "going_away", "the server is shutting down; connect again in a moment");
+        if (s->ws.state != WEBSOCKET_ENDED)
+            session_close(s, CLOSE_GOING_AWAY, "the server is shutting down");
+    }
+}
+
+/* Sends that wait for their commit are answered first: nobody shall wonder what became of them. */
+static void drain_if_settled(struct chat *chat)
+{
+    if (chat->draining != CHAT_DRAIN_SETTLING || chat->pending_at < chat->pending.n)
+        return;
+    chat->draining = CHAT_DRAIN_LEAVING;
+    for (uint32_t i = 0; i < chat->hub.n; i++)
+        if (chat->hub.users[i])
+            drain_list(&chat->hub.users[i]->sessions);
+    drain_list(&chat->unregistered);
+}
+
+void chat_drain(struct chat *chat)
+{
+    chat->draining = CHAT_DRAIN_SETTLING;
+    drain_if_settled(chat);
+}
+
 /* ---- the store --------------------------------------------------------------------------- */
 
 static void on_store_ready(struct watch *w, uint32_t events)
@@ -117,6 +146,7 @@ static void on_readable(void *ctx)
 static void on_settle(void *ctx)
 {
     struct chat *chat = ctx;
+    drain_if_settled(chat);
     store_flush(chat->store);
 }
 
@@ -156,31 +186,17 @@ enum store_status chat_open(struct chat *chat, struct stream_set *set,
 
 void chat_set_secret(struct chat *chat, struct slice secret)
 {
+    struct hmac_key key;
+    uint8_t before[SHA256_SIZE], now[SHA256_SIZE];
+    hmac_key_init(&key, secret);
+    hmac_sign(&key, SLICE(""), now);
+    hmac_sign(&chat->keys[0], SLICE(""), before);
+    if (chat->keys_n && hmac_equal(before, now))
+        return;
     chat->keys[1] = chat->keys[0];
-    hmac_key_init(&chat->keys[0], secret);
+    chat->keys[0] = key;
     if (chat->keys_n < 2)
         chat->keys_n++;
-}
-
-static void drain_list(struct list *sessions)
-{
-    LIST_EACH(link, sessions)
-    {
-        struct session *s = container_of(link, struct session, link);
-        if (s->ws.state == WEBSOCKET_OPEN)
-            api_info(s, "going_away", "the server is shutting down; connect again in a moment");
-        if (s->ws.state != WEBSOCKET_ENDED)
-            session_close(s, CLOSE_GOING_AWAY, "the server is shutting down");
-    }
-}
-
-void chat_drain(struct chat *chat)
-{
-    chat->draining = true;
-    for (uint32_t i = 0; i < chat->hub.n; i++)
-        if (chat->hub.users[i])
-            drain_list(&chat->hub.users[i]->sessions);
-    drain_list(&chat->unregistered);
 }
 
 int chat_failure(const struct chat *chat)
@@ -209,16 +225,17 @@ static void chat_cut(struct chat *chat)
             break;
 }
 
-void chat_close(struct chat *chat)
+int chat_close(struct chat *chat)
 {
     chat_cut(chat);
     loop_unwatch(chat->kind.stream.set->loop, &chat->store_watch);
     chat->kind.stream.set->loop->settle.run = NULL;
-    store_close(chat->store);
+    int failure = store_close(chat->store);
     hub_fini(&chat->hub);
     buf_free(&chat->pending);
     buf_free(&chat->frame);
     buf_free(&chat->text);
     buf_free(&chat->meta);
     buf_free(&chat->content);
+    return failure;
 }

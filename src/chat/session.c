@@ -92,12 +92,12 @@ void session_resume(struct session *s)
 /* ---- deadlines --------------------------------------------------------------------------- */
 
 /* Silence: asks whether anybody is there, later gives up. Returns ms until it has to look again,
-   0: it gave up. While an answer is under way nothing is read, and the queue's progress counts. */
+   0: it gave up. While nothing is read, the queue's progress counts. */
 static int64_t session_check_silence(struct session *s)
 {
     int64_t idle = session_chat(s)->options.idle_ms, ping = idle * 5 / 9;
     int64_t silent = stream_silent_ms(&s->ws.stream);
-    if (s->answer)
+    if (!stream_readable(&s->ws.stream))
         return SESSION_TICK_MS;
     if (silent >= idle) {
         stream_close(&s->ws.stream);
@@ -145,9 +145,11 @@ void session_timer(struct session *s)
         next = min64(next, left);
     }
     if (until_expiry(s) <= 0) {
+        s->expires = INT64_MAX; /* said once */
         api_info(s, "token_expired", "the token has expired; register again with a fresh one");
         session_close(s, CLOSE_TOKEN_EXPIRED, "token expired");
-        return;
+        if (!s->answer)
+            return;
     }
     if (stream_stuck_ms(stream) >= CHAT_STUCK_MS) {
         session_chat(s)->stats.too_slow++;
@@ -253,9 +255,10 @@ void session_send_live(struct session *s, const struct buf *text)
 
 void session_close(struct session *s, uint16_t code, const char *reason)
 {
-    s->ws.code = code;
-    if (s->answer)
-        stream_close(&s->ws.stream);
+    if (s->answer && code == CLOSE_TOO_SLOW)
+        stream_close(&s->ws.stream); /* the end of the answer would never come */
+    else if (s->answer)
+        answer_close_behind(s, code, reason);
     else
         websocket_close(&s->ws, code, reason);
 }

@@ -48,7 +48,7 @@ void session_send_now(struct session *s, const struct buf *text);
 /* Queues a live event; a reader that is too slow for it is closed with 4008. */
 void session_send_live(struct session *s, const struct buf *text);
 
-/* Ends the session; while an answer is half sent, without a close frame. */
+/* Ends the session, behind the answer that is under way. */
 void session_close(struct session *s, uint16_t code, const char *reason);
 
 /* Ends and forgets it: called once by the websocket. */

@@ -50,6 +50,11 @@ const char *wire_read(struct slice frame, struct envelope *out, const char **why
         *why = "\"event\" must be a string, the name of an event";
         return "bad_request";
     }
+    uint8_t decoded[6 * WIRE_MAX_EVENT];
+    if (event.raw.n <= sizeof decoded && json_string_decode(event, decoded) < 0) {
+        *why = "\"event\" holds half of a surrogate pair, which is no character";
+        return "bad_request";
+    }
     out->event = event;
     return NULL;
 }

@@ -9,6 +9,8 @@
 
 #define WIRE_MAX_REF 64 /* bytes of a ref's value; written in escapes it may take 6 for each */
 
+#define WIRE_MAX_EVENT 64 /* bytes; no event has a longer name */
+
 /* What a request holds; the spans point into the frame. */
 struct envelope {
     struct json_value event; /* a string */

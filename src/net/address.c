@@ -154,6 +154,14 @@ static void address_clear_unix(const struct address *a)
         close(fd);
 }
 
+/* A proxy in front is another user: who may connect is for the folder to say, as for a port. */
+static void address_open_unix(const struct address *a)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    memcpy(&un, &a->storage, a->n);
+    chmod(un.sun_path, 0666);
+}
+
 static int address_bind(int fd, struct address *a)
 {
     int on = 1;
@@ -164,7 +172,11 @@ static int address_bind(int fd, struct address *a)
     /* An IPv6 listener is for IPv6 alone, so that 0.0.0.0 and [::] can stand side by side. */
     if (a->storage.ss_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    if (bind(fd, (const struct sockaddr *)&a->storage, a->n) < 0 || listen(fd, ADDRESS_BACKLOG) < 0)
+    if (bind(fd, (const struct sockaddr *)&a->storage, a->n) < 0)
+        return -errno;
+    if (a->storage.ss_family == AF_UNIX)
+        address_open_unix(a);
+    if (listen(fd, ADDRESS_BACKLOG) < 0)
         return -errno;
     socklen_t n = sizeof a->storage;
     if (a->storage.ss_family != AF_UNIX && getsockname(fd, (struct sockaddr *)&a->storage, &n) == 0)

@@ -181,6 +181,9 @@ static void stream_rewatch(struct stream *s)
     uint32_t events = s->flags & STREAM_BLOCKED ? EPOLLOUT : 0;
     if (stream_wants_input(s))
         events |= EPOLLIN;
+    /* While nobody listened, its silence was ours. */
+    if (events & ~s->watch.events & EPOLLIN)
+        s->heard = (uint32_t)s->kind->set->loop->now;
     if (events != s->watch.events && loop_watch(s->kind->set->loop, &s->watch, events))
         stream_close(s);
 }

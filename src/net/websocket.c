@@ -375,7 +375,9 @@ static void on_drained(struct stream *s)
 static void on_timer(struct stream *s)
 {
     struct websocket *ws = websocket_of(s);
-    if (ws->state == WEBSOCKET_CLOSING)
+    if (ws->state == WEBSOCKET_CLOSING && s->queued && stream_stuck_ms(s) < WEBSOCKET_CLOSE_MS)
+        stream_set_timer(s, WEBSOCKET_CLOSE_MS); /* our close is still on its way */
+    else if (ws->state == WEBSOCKET_CLOSING)
         stream_close(s);
     else
         websocket_kind(ws)->on_timer(ws);

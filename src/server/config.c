@@ -9,7 +9,6 @@
 
 #define CONFIG_FILE_MAX (64 << 10) /* bytes */
 
-/* The values of a content in escapes must fit a frame, and a queue must hold some frames. */
 #define MAX_CONTENT_LIMIT (128u << 10)
 #define MAX_FRAME_LIMIT (1u << 20)
 #define MAX_QUEUE_LIMIT (1u << 30)

@@ -43,7 +43,7 @@ static void print_metrics(const struct server *server)
 {
     struct buf text = {0};
     metrics_write(&text, server);
-    fprintf(stderr, "%.*s", SLICE_FMT(buf_slice(&text)));
+    log_raw((const char *)text.p, text.n);
     buf_free(&text);
 }
 

@@ -115,6 +115,9 @@ static void get_token(const struct call *c)
     ptrdiff_t n = -1;
     if (!demo_is_allowed(c))
         return;
+    const uint8_t *more = query.n ? memchr(query.p, '&', query.n) : NULL;
+    if (more)
+        query.n = (size_t)(more - query.p);
     if (query.n >= 5 && memcmp(query.p, "user=", 5) == 0)
         n = query_decode(user, sizeof user, slice_skip(query, 5));
     char token[1024];

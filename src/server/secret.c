@@ -17,7 +17,8 @@ void secret_wipe(struct secret *secret)
 
 static int secret_write(const char *path, const char *text, size_t n)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    unlink(path); /* of an earlier try, with whatever mode */
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return -errno;
     ssize_t written = write(fd, text, n);

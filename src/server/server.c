@@ -138,7 +138,8 @@ static uint32_t raise_descriptor_limit(void)
     return (uint32_t)limit.rlim_cur - SERVER_OWN_DESCRIPTORS;
 }
 
-static int load_secret(struct server *server, struct secret_error *error)
+/* A missing one is made at the start only: later, somebody may be about to replace it. */
+static int load_secret(struct server *server, bool make, struct secret_error *error)
 {
     const char *named = server->config->secret_file;
     char path[4096];
@@ -149,7 +150,7 @@ static int load_secret(struct server *server, struct secret_error *error)
         snprintf(error->text, sizeof error->text, "the path of the secret file is too long");
         return -ENAMETOOLONG;
     }
-    int result = secret_load(&secret, path, !named, &server->log, error);
+    int result = secret_load(&secret, path, make && !named, &server->log, error);
     if (result == 0)
         chat_set_secret(&server->chat, slice_of(secret.bytes, secret.n));
     secret_wipe(&secret);
@@ -182,7 +183,7 @@ static enum exit_status open_chat(struct server *server, struct server_error *er
         return fail(error, (enum exit_status)status, "data directory %.200s: %s", config->data,
                     store_error.text);
     struct secret_error secret_error;
-    int result = load_secret(server, &secret_error);
+    int result = load_secret(server, true, &secret_error);
     if (result == 0)
         return EXIT_CLEAN;
     chat_close(&server->chat);
@@ -194,7 +195,6 @@ static void close_listeners(struct server *server)
 {
     for (size_t i = 0; i < server->listeners_n; i++)
         listener_close(&server->listeners[i]);
-    listener_close(&server->admin);
 }
 
 static void print_ready(const struct server *server)
@@ -261,6 +261,7 @@ enum exit_status server_open(struct server *server, const struct config *config,
         return EXIT_CLEAN;
     }
     close_listeners(server);
+    listener_close(&server->admin);
     stream_set_fini(&server->streams);
     loop_fini(&server->loop);
     return status;
@@ -294,7 +295,7 @@ void server_drain(struct server *server)
 void server_reload(struct server *server)
 {
     struct secret_error error;
-    if (load_secret(server, &error))
+    if (load_secret(server, false, &error))
         log_write(&server->log, LOG_ERROR, "%s; the present secret stays in use", error.text);
     else
         log_write(&server->log, LOG_INFO, "read the secret file again");
@@ -302,13 +303,13 @@ void server_reload(struct server *server)
 
 enum exit_status server_close(struct server *server)
 {
-    int failure = chat_failure(&server->chat);
     close_listeners(server);
+    listener_close(&server->admin);
     LIST_EACH(link, &server->admin_open)
     {
         stream_close(&container_of(link, struct admin_connection, link)->ws.stream);
     }
-    chat_close(&server->chat);
+    int failure = chat_close(&server->chat);
     while (server->streams.open && loop_turn(&server->loop, 0) >= 0)
         ;
     stream_set_fini(&server->streams);

@@ -163,10 +163,7 @@ static void without_descriptors_it_rests_and_goes_on_when_there_are_some(void **
     low.rlim_cur = (rlim_t)highest + 1; /* one is left */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
 
-    int last = dup(fds[0]), beyond = dup(fds[0]);
-    close(last);
-    if (beyond >= 0) { /* Valgrind keeps descriptors by a count of its own */
-        close(beyond);
+    if (getenv("PARLEY_WRAP")) { /* Valgrind keeps the limit for some calls, not for accept4 */
         close_many(fds, 3);
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
         print_message("the limit of descriptors does not hold here: not tried\n");

@@ -242,6 +242,41 @@ static void hup_takes_a_new_secret_and_the_old_tokens_stay_good_until_the_next(v
     }
 }
 
+static void hup_without_a_secret_makes_none(void **state)
+{
+    (void)state;
+    char path[128], token[4096];
+    struct client c;
+    snprintf(path, sizeof path, "%s/secret", server.data);
+    server_start(&server, NONE);
+    strcpy(token, server_token(&server, "alice"));
+    assert_int_equal(unlink(path), 0);
+    for (int i = 0; i < 2; i++) {
+        server.text_n = 0;
+        server_signal(&server, SIGHUP);
+        server_wait_text(&server, "No such file or directory; the present secret stays in use");
+    }
+    client_open(&c, server.port);
+    client_sendf(&c, "{\"event\":\"registerMessages\",\"data\":{\"token\":\"%s\"}}", token);
+    client_expect(&c, "*\"OK\"*");
+    client_close(&c);
+}
+
+static void the_health_check_says_that_it_is_shutting_down(void **state)
+{
+    (void)state;
+    struct client silent, probe;
+    server_start(&server, OPTIONS("--admin", "127.0.0.1:0"));
+    client_open(&silent, server.port); /* does not answer the close, so it takes a while */
+    server_signal(&server, SIGTERM);
+    server_wait_text(&server, "shutting down");
+    client_http(&probe, server.admin_port, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_true(matches("HTTP/1.1 503 *draining\n", probe.text));
+    client_close(&probe);
+    client_close(&silent);
+    assert_int_equal(server_wait_end(&server), 0);
+}
+
 static void usr1_prints_the_metrics(void **state)
 {
     (void)state;
@@ -364,6 +399,9 @@ int main(void)
                                         finish),
         cmocka_unit_test_setup_teardown(
             hup_takes_a_new_secret_and_the_old_tokens_stay_good_until_the_next, prepare, finish),
+        cmocka_unit_test_setup_teardown(hup_without_a_secret_makes_none, prepare, finish),
+        cmocka_unit_test_setup_teardown(the_health_check_says_that_it_is_shutting_down, prepare,
+                                        finish),
         cmocka_unit_test_setup_teardown(usr1_prints_the_metrics, prepare, finish),
         cmocka_unit_test_setup_teardown(it_ends_clean_although_clients_do_not_answer, prepare,
                                         finish),

@@ -376,6 +376,107 @@ static void who_leaves_while_the_disk_is_read_harms_nobody(void **state)
     client_close(&writer);
 }
 
+/* A reader and what was written to it: sixty messages of 15 kB, far more than a socket takes. */
+static void open_reader_of_a_long_page(struct client *reader, int64_t ttl_ms)
+{
+    struct client writer;
+    static char content[15000];
+    open_client(&writer);
+    client_upgrade(&writer);
+    register_client(&writer, "writer", 0);
+    memset(content, 'x', sizeof content - 1);
+    for (int i = 0; i < 60; i++) {
+        client_sendf(&writer,
+                     "{\"event\":\"message\",\"data\":{\"to\":\"reader\",\"content\":\"%s\"}}",
+                     content);
+        client_expect(&writer, "*success*");
+        advance(100);
+    }
+    client_close(&writer);
+    pump();
+    open_client(reader);
+    client_upgrade(reader);
+    register_client(reader, "reader", ttl_ms);
+    client_send(reader, "{\"event\":\"conversation\",\"data\":{\"id\":\"writer\"}}");
+    advance(100);
+    assert_true(waiting("reader") > 0);
+}
+
+static void leaving_waits_for_the_end_of_an_answer(void **state)
+{
+    (void)state;
+    struct client reader;
+    open_reader_of_a_long_page(&reader, 0);
+    chat_drain(&chat);
+    client_expect(&reader, "{\"event\":\"conversation\",*\"more\":false}}");
+    client_expect(&reader, "*\"going_away\"*");
+    client_expect_close(&reader, 1001);
+    client_close(&reader);
+}
+
+static void a_token_that_expires_during_an_answer_ends_the_connection_behind_it(void **state)
+{
+    (void)state;
+    struct client reader;
+    open_reader_of_a_long_page(&reader, 5000);
+    advance(16000);
+    client_expect(&reader, "{\"event\":\"conversation\",*\"more\":false}}");
+    client_expect(&reader, "*\"token_expired\"*");
+    client_expect_close(&reader, 4001);
+    client_close(&reader);
+}
+
+static void what_was_sent_is_answered_before_leaving(void **state)
+{
+    (void)state;
+    struct client c;
+    open_client(&c);
+    client_upgrade(&c);
+    register_client(&c, "alice", 0);
+    client_send(&c, "{\"event\":\"message\",\"data\":{\"to\":\"bob\",\"content\":\"last\"}}");
+    while (chat.pending.n == chat.pending_at)
+        pump();
+    chat_drain(&chat);
+    client_send(&c, "{\"event\":\"message\",\"data\":{\"to\":\"bob\",\"content\":\"too late\"}}");
+    int answered = 0, refused = 0;
+    while (client_receive(&c)) {
+        answered += strstr(c.text, "\"success\":true") != NULL;
+        refused += matches("*\"going_away\",\"event\":\"message\"*", c.text);
+    }
+    assert_int_equal(c.code, 1001);
+    assert_int_equal(answered, 1);
+    assert_int_equal(refused, 1);
+    client_close(&c);
+}
+
+/* Takes what has come, at most a part of the page, without waiting. */
+static void take_some(struct client *c)
+{
+    if (c->in_cap - c->in_n < 131072) {
+        c->in_cap += 131072;
+        c->in = realloc(c->in, c->in_cap);
+        assert_non_null(c->in);
+    }
+    ssize_t n = recv(c->fd, c->in + c->in_n, 65536, MSG_DONTWAIT);
+    if (n > 0)
+        c->in_n += (size_t)n;
+}
+
+static void who_reads_a_long_answer_slowly_is_not_taken_for_dead(void **state)
+{
+    (void)state;
+    struct client reader;
+    open_reader_of_a_long_page(&reader, 0);
+    for (int i = 0; i < 12; i++) {
+        take_some(&reader);
+        advance(5000);
+    }
+    client_expect(&reader, "{\"event\":\"conversation\",*\"more\":false}}");
+    advance(20000);
+    client_expect_nothing(&reader);
+    client_close(&reader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +492,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(history_on_a_cold_disk_comes_whole_and_others_do_not_wait,
                                         start, stop),
         cmocka_unit_test_setup_teardown(who_leaves_while_the_disk_is_read_harms_nobody, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(leaving_waits_for_the_end_of_an_answer, start, stop),
+        cmocka_unit_test_setup_teardown(
+            a_token_that_expires_during_an_answer_ends_the_connection_behind_it, start, stop),
+        cmocka_unit_test_setup_teardown(what_was_sent_is_answered_before_leaving, start, stop),
+        cmocka_unit_test_setup_teardown(who_reads_a_long_answer_slowly_is_not_taken_for_dead, start,
                                         stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

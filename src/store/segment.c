@@ -47,7 +47,7 @@ int segment_sync(const struct disk *disk, const struct segment *segment)
 
 int segments_reserve(struct segments *s)
 {
-    if (s->count < s->cap)
+    if (s->count + 2 <= s->cap)
         return 0;
     uint32_t cap = s->cap ? s->cap * 2 : 16;
     struct segment *at = realloc(s->at, cap * sizeof *at);

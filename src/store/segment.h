@@ -35,7 +35,8 @@ __attribute__((warn_unused_result)) int segment_create(const struct disk *disk,
 __attribute__((warn_unused_result)) int segment_sync(const struct disk *disk,
                                                      const struct segment *segment);
 
-/* Makes room for one more, so that the next segments_push cannot fail: 0 or -ENOMEM. */
+/* Makes room for two more, so that segments_push cannot fail for a batch that gathers, nor for the
+ * one before it: 0 or -ENOMEM. */
 __attribute__((warn_unused_result)) int segments_reserve(struct segments *s);
 void segments_push(struct segments *s, const struct segment *segment);
 

@@ -233,6 +233,28 @@ static void test_a_full_disk_at_a_new_segment_passes(void **state)
     }
 }
 
+/* Each makes room for its segment when it begins to gather, before the other has taken its own. */
+static void test_two_batches_at_a_time_may_begin_segments(void **state)
+{
+    struct box *b = *state;
+    box_close(b);
+    b->options.segment_size = 200;
+    box_open(b);
+    box_send(b, "alice", "bob", "x");
+    for (int i = 0; i < 20; i++) {
+        box_put(b, "alice", "bob", "x");
+        store_flush(b->store);
+        box_put(b, "alice", "bob", "x");
+        store_collect(b->store);
+        box_commit(b);
+    }
+    box_reopen(b);
+    struct store_stats stats;
+    store_get_stats(b->store, &stats);
+    assert_int_equal(stats.messages, 41);
+    assert_int_equal(stats.segments, 41);
+}
+
 static void test_no_id_goes_below_the_name_of_an_empty_segment(void **state)
 {
     struct box *b = *state;
@@ -511,6 +533,7 @@ int main(void)
         T(test_closing_commits_what_gathers),
         T(test_a_full_disk_fails_both_batches_and_passes),
         T(test_a_full_disk_at_a_new_segment_passes),
+        T(test_two_batches_at_a_time_may_begin_segments),
         T(test_no_id_goes_below_the_name_of_an_empty_segment),
         T(test_a_failed_sync_is_final),
         T(test_a_full_disk_found_by_sync_is_final),

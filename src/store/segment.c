@@ -33,8 +33,10 @@ int segment_create(const struct disk *disk, struct segment *segment)
     int result = disk->pwrite(disk->ctx, segment->file, head, sizeof head, 0);
     if (result) {
         disk->close(disk->ctx, segment->file);
-        /* Should this fail too, the next try finds the name taken, and that is final. */
-        disk->remove(disk->ctx, name);
+        /* Gone for good: a next one has a higher name, and an unfinished head behind which the log
+         * goes on is damage. */
+        if (disk->remove(disk->ctx, name) || disk->sync_dir(disk->ctx))
+            result = -EIO;
     }
     return result;
 }

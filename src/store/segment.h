@@ -27,7 +27,8 @@ enum segment_name_status { SEGMENT_NAME_OTHER, SEGMENT_NAME_OURS, SEGMENT_NAME_W
 /* WRONG: it ends in ".seg" and is none that segment_name makes. */
 enum segment_name_status segment_name_parse(const char *name, uint64_t *first_id);
 
-/* Makes the file and writes its head: 0, or -errno and the file is gone again. */
+/* Makes the file and writes its head: 0, or -errno and the file is gone again, also after a crash;
+ * if it is not, -EIO. */
 __attribute__((warn_unused_result)) int segment_create(const struct disk *disk,
                                                        struct segment *segment);
 

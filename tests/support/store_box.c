@@ -89,7 +89,7 @@ static int box_disk_rename(void *ctx, const char *from, const char *to)
 static int box_disk_remove(void *ctx, const char *name)
 {
     struct box *b = ctx;
-    return b->real.remove(b->real.ctx, name);
+    return b->remove_error ? -b->remove_error : b->real.remove(b->real.ctx, name);
 }
 
 static int box_disk_list(void *ctx, void (*each)(void *arg, const char *name), void *arg)

@@ -32,7 +32,7 @@ struct box {
     char last_log[1024];
 
     /* Faults: an errno for the call, 0 for none. Set while no batch is under way. */
-    int pwrite_error, sync_error, truncate_error, open_error;
+    int pwrite_error, sync_error, truncate_error, open_error, remove_error;
     size_t pwrite_partial; /* bytes that a failing pwrite does write */
     unsigned pwrites_good; /* writes that succeed before they fail */
     unsigned pwrites;

@@ -233,6 +233,30 @@ static void test_a_full_disk_at_a_new_segment_passes(void **state)
     }
 }
 
+/* Else an unfinished head would come to stand in the middle of the log. */
+static void test_a_new_segment_that_failed_is_gone_for_good_or_ends_all_writing(void **state)
+{
+    struct box *b = *state;
+    box_close(b);
+    b->options.segment_size = 200;
+    box_open(b);
+    box_send(b, "alice", "bob", "one");
+    b->pwrite_error = ENOSPC;
+    b->dir_syncs = 0;
+    box_send(b, "alice", "bob", "lost");
+    assert_int_equal(b->dir_syncs, 1);
+    assert_int_equal(store_failure(b->store), 0);
+    b->remove_error = ENOSPC;
+    box_send(b, "alice", "bob", "lost");
+    assert_true(box_exists(b, box_segment(3)));
+    assert_int_equal(store_failure(b->store), -EIO);
+    b->pwrite_error = b->remove_error = 0;
+    box_reopen(b);
+    assert_false(box_exists(b, box_segment(3)));
+    box_send(b, "alice", "bob", "two");
+    assert_string_equal(box_page(b, "alice", "bob", 0, 10, NULL), "one two");
+}
+
 /* Each makes room for its segment when it begins to gather, before the other has taken its own. */
 static void test_two_batches_at_a_time_may_begin_segments(void **state)
 {
@@ -533,6 +557,7 @@ int main(void)
         T(test_closing_commits_what_gathers),
         T(test_a_full_disk_fails_both_batches_and_passes),
         T(test_a_full_disk_at_a_new_segment_passes),
+        T(test_a_new_segment_that_failed_is_gone_for_good_or_ends_all_writing),
         T(test_two_batches_at_a_time_may_begin_segments),
         T(test_no_id_goes_below_the_name_of_an_empty_segment),
         T(test_a_failed_sync_is_final),

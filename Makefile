@@ -44,13 +44,16 @@ TOOL_SRC  := $(wildcard tools/*.c)
 BENCH_SRC := $(wildcard bench/*.c)
 PROGRAMS  := $(B)/parleyd $(TOOL_SRC:tools/%.c=$(B)/%) $(BENCH_SRC:bench/%.c=$(B)/%)
 TESTS     := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/*.c tests/api/*.c))
+SIM       := $(B)/tests/sim/store
+SIM_PARTS := $(addprefix $(B)/obj/tests/sim/,model.o run.o simdisk.o simfile.o simnames.o world.o)
+TESTS     += $(B)/tests/sim/crashes
 HELPERS   := $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(wildcard tests/support/*.c))
 SOURCES   := $(LIB_SRC) src/server/main.c $(TOOL_SRC) $(BENCH_SRC)
 FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] bench/*.[ch] tests/*/*.[ch])
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test test-suite list-tests test-tools check install clean help
+.PHONY: all run test test-suite list-tests test-tools sim soak check install clean help
 
 all: $(PROGRAMS)
 
@@ -84,11 +87,16 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(HELPERS) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka
 
+# The parts bring a clock and a random source of their own: they come in front of the library.
+$(SIM) $(B)/tests/sim/crashes: $(B)/tests/sim/%: $(B)/obj/tests/sim/%.o $(SIM_PARTS) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka
+
 # The page is taken into the object by .incbin, which no compiler reports as a dependency.
 $(B)/obj/src/server/page.o: $(wildcard src/server/web/*)
 
--include $(patsubst %.o,%.d,$(LIB_OBJ) $(HELPERS)) $(SOURCES:%.c=$(B)/obj/%.d) \
-         $(TESTS:$(B)/tests/%=$(B)/obj/tests/%.d)
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(HELPERS) $(SIM_PARTS)) $(SOURCES:%.c=$(B)/obj/%.d) \
+         $(patsubst $(B)/tests/%,$(B)/obj/tests/%.d,$(TESTS) $(SIM))
 
 # ---- using ------------------------------------------------------------------------------
 
@@ -119,6 +127,13 @@ list-tests:
 test-tools:
 	@tests/install-tools
 
+# The store on a simulated disk that crashes and fails: any number of seeds, from any seed on.
+SEEDS ?= 100000
+FROM  ?= 1
+JOBS  ?= $(shell nproc)
+sim soak: $(SIM)
+	$(SIM) --seeds $(SEEDS) --from $(FROM) --jobs $(JOBS)
+
 check:
 	@CPPFLAGS_ALL='$(CPPFLAGS_ALL)' CFLAGS_ALL='$(CFLAGS_ALL)' tests/check $(FORMATTED)
 
@@ -126,6 +141,8 @@ help:
 	@echo "make            the programs, in build/release/"
 	@echo "make run        the demo on http://127.0.0.1:$(DEMO_PORT)/ (DEMO_PORT=N for another port)"
 	@echo "make test       all tests, also under the sanitizers and Valgrind; installs cmocka if it may"
+	@echo "make sim        100000 runs of the store on a simulated disk that crashes and fails"
+	@echo "make soak       the same, SEEDS=N of them from seed FROM=N on"
 	@echo "make check      format, static analysis, warnings as errors with gcc and clang"
 	@echo "make install    to PREFIX ($(PREFIX)), below DESTDIR"
 	@echo "make clean      removes build/"

@@ -1,0 +1,75 @@
+/*
+ * model: what the store must show, kept as plainly as can be: a list of messages in the order of
+ * their ids. It follows what the run does, and compares every view of the store with itself.
+ *
+ * The first contradiction is kept in `wrong`; nothing is checked after it.
+ */
+#ifndef SIM_MODEL_H
+#define SIM_MODEL_H
+
+#include "store/store.h"
+
+#include "simdisk.h"
+
+#define MODEL_USERS 6
+
+enum message_state {
+    MESSAGE_PENDING,   /* nothing was said about it yet */
+    MESSAGE_COMMITTED, /* it is shown */
+    MESSAGE_REFUSED,   /* by a store that goes on: it never comes */
+    MESSAGE_OPEN,      /* by a store that ended: it may come when the store is opened anew */
+};
+
+struct message {
+    uint64_t id;
+    int64_t date;
+    uint8_t from, to;
+    enum message_state state;
+    bool durable;   /* committed, and no crash may take it */
+    bool synced;    /* written in a mode that syncs every batch */
+    uint32_t batch; /* which one it went with */
+    char *json;
+    size_t json_n;
+};
+
+struct model {
+    struct simdisk *disk;
+    struct store *store; /* NULL: closed */
+    struct message *all; /* ids rise */
+    uint32_t count, cap;
+    uint32_t waiting; /* the first that may be pending */
+    uint64_t shown;   /* the highest id that anybody has seen */
+    int64_t last_date;
+    uint32_t batch; /* number of the one that gathers */
+    bool intact;    /* since the store was opened last, nothing took what was committed */
+    enum store_sync sync;
+    char wrong[512];
+};
+
+extern const char *const model_users[MODEL_USERS];
+
+void model_init(struct model *m, struct simdisk *disk);
+void model_fini(struct model *m);
+
+__attribute__((format(printf, 2, 3))) void model_wrong(struct model *m, const char *format, ...);
+
+/* What was appended, and what the callbacks say of it. */
+void model_append(struct model *m, uint64_t id, int64_t date, int64_t now, unsigned from,
+                  unsigned to, const char *content);
+void model_committed(struct model *m, const struct store_message *message);
+void model_failed(struct model *m, uint64_t id, int error);
+
+/* The store has been opened: finds out what is there, which must be what may be there. False: the
+ * disk refused a read, and nothing is known. */
+bool model_opened(struct model *m);
+
+/* The store has been closed, and `clean`: nothing failed. */
+void model_closed(struct model *m, bool clean);
+
+/* Views. A read that the disk refused proves nothing and is passed over. */
+void model_check_page(struct model *m, unsigned user, unsigned other, uint64_t before,
+                      uint32_t limit);
+void model_check_user(struct model *m, unsigned user); /* snippets, newest id */
+void model_check_all(struct model *m);
+
+#endif

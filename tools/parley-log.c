@@ -12,10 +12,9 @@
 #include "base/progress.h"
 #include "base/version.h"
 #include "store/copy.h"
-#include "store/inside.h"
+#include "store/newdir.h"
 #include "store/walk.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -27,7 +26,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATH_ROOM 4096
 #define SECRET_ROOM 4096
 /* The shortest record: its head and a message of two users of one byte, with nothing in it. */
 #define SHORTEST_RECORD (RECORD_HEAD + 50)
@@ -50,8 +48,7 @@ struct job {
     int64_t first_date, last_date;
 
     /* Writing COPY. */
-    char target[PATH_ROOM], partial[PATH_ROOM + 16];
-    struct disk out_disk;
+    struct newdir out_dir;
     struct copy out;
     uint64_t lost_bytes; /* since the last record that was kept */
 };
@@ -202,104 +199,60 @@ static void close_log(struct job *job)
     disk_close_dir(&job->disk);
 }
 
-static enum exit_status read_log(struct job *job, const struct walk_handler *handler, bool thorough)
+/* Reads all of the log for a command that writes none. */
+static enum exit_status read_log(struct job *job, bool thorough,
+                                 enum store_status (*record)(void *ctx,
+                                                             const struct walk_record *r))
 {
-    enum exit_status status = open_log(job, handler, thorough);
+    const struct walk_handler handler = {
+        .fault = on_fault, .record = record, .progress = on_progress, .ctx = job};
+    enum exit_status status = open_log(job, &handler, thorough);
     if (status == EXIT_CLEAN)
         status = run_walk(job);
-    if (status == EXIT_CLEAN && job->faults)
-        status = EXIT_DAMAGED;
-    return status;
+    return status == EXIT_CLEAN && job->faults ? EXIT_DAMAGED : status;
 }
 
 /* ---- writing ---------------------------------------------------------------------------- */
 
-static bool is_empty_dir(const char *path)
-{
-    DIR *dir = opendir(path);
-    if (!dir)
-        return false;
-    int count = 0;
-    while (count < 3 && readdir(dir))
-        count++;
-    closedir(dir);
-    return count == 2; /* "." and ".." */
-}
-
 /* Makes the folder in which the copy grows. */
 static enum exit_status open_copy(struct job *job, bool may_be_empty)
 {
-    struct stat st;
-    size_t n = strlen(job->copy);
-    while (n > 1 && job->copy[n - 1] == '/')
-        n--;
-    if (n >= sizeof job->target)
-        return refused(job, "create", job->copy, -ENAMETOOLONG);
-    memcpy(job->target, job->copy, n);
-    snprintf(job->partial, sizeof job->partial, "%s.partial", job->target);
-    if (lstat(job->target, &st) == 0 && !(may_be_empty && is_empty_dir(job->target))) {
-        say(job, "%s: it exists already; expected a directory that does not%s", job->target,
+    int result = newdir_open(&job->out_dir, job->copy, may_be_empty);
+    if (result == -EEXIST) {
+        say(job, "%s: it exists already; expected a directory that does not%s", job->copy,
             may_be_empty ? ", or an empty one" : "");
         return EXIT_USAGE_ERROR;
     }
-    if (mkdir(job->partial, 0700)) {
-        int error = errno;
-        if (error != EEXIST)
-            return refused(job, "create", job->partial, -error);
+    if (result == -EALREADY) {
         say(job, "%s: it exists already, from a copy that was not finished; remove it",
-            job->partial);
+            job->out_dir.partial);
         return EXIT_USAGE_ERROR;
     }
-    int result = disk_open_dir(&job->out_disk, job->partial);
     if (!result)
-        result = copy_init(&job->out, &job->out_disk, 0);
-    return result ? refused(job, "create", job->partial, result) : EXIT_CLEAN;
-}
-
-static void remove_each(void *arg, const char *name)
-{
-    const struct disk *disk = arg;
-    disk->remove(disk->ctx, name);
-}
-
-static int sync_parent(const char *path)
-{
-    char parent[PATH_ROOM + 8];
-    snprintf(parent, sizeof parent, "%s/..", path);
-    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    int result = fsync(fd) ? -errno : 0;
-    close(fd);
-    return result;
+        result = copy_init(&job->out, &job->out_dir.disk, 0);
+    return result ? refused(job, "create", job->copy, result) : EXIT_CLEAN;
 }
 
 /* Gives the copy its name, if all went well; otherwise removes it. */
 static enum exit_status close_copy(struct job *job, enum exit_status status)
 {
-    if (!job->out_disk.ctx)
+    if (!job->out_dir.disk.ctx)
         return status;
     if (status == EXIT_CLEAN) {
         int result = copy_finish(&job->out);
-        if (!result && rename(job->partial, job->target))
-            result = -errno;
         if (!result)
-            result = sync_parent(job->target);
+            result = newdir_finish(&job->out_dir);
         if (result)
-            status = refused(job, "finish", job->target, result);
+            status = refused(job, "finish", job->copy, result);
     }
     copy_fini(&job->out);
-    if (status != EXIT_CLEAN) {
-        job->out_disk.list(job->out_disk.ctx, remove_each, &job->out_disk);
-        rmdir(job->partial);
-    }
-    disk_close_dir(&job->out_disk);
+    newdir_discard(&job->out_dir);
     return status;
 }
 
 static enum store_status copy_failed(struct job *job, int result)
 {
-    enum exit_status status = refused(job, "write", job->partial, result);
+    enum exit_status status = refused(job, "write", job->out_dir.partial, result);
     return status == EXIT_IO ? STORE_IO : STORE_SYSTEM;
 }
 
@@ -307,9 +260,7 @@ static enum store_status copy_failed(struct job *job, int result)
 
 static enum exit_status run_verify(struct job *job)
 {
-    const struct walk_handler handler = {
-        .fault = on_fault, .record = on_record, .progress = on_progress, .ctx = job};
-    enum exit_status status = read_log(job, &handler, true);
+    enum exit_status status = read_log(job, true, on_record);
     if (status != EXIT_CLEAN && status != EXIT_DAMAGED)
         return status;
     printf("%s: ", job->dir);
@@ -326,7 +277,7 @@ static enum exit_status run_verify(struct job *job)
 static void print_message(const char *which, uint64_t id, int64_t date)
 {
     time_t seconds = (time_t)(date / 1000);
-    struct tm tm;
+    struct tm tm = {0};
     char text[32];
     gmtime_r(&seconds, &tm);
     strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
@@ -335,9 +286,7 @@ static void print_message(const char *which, uint64_t id, int64_t date)
 
 static enum exit_status run_stats(struct job *job)
 {
-    const struct walk_handler handler = {
-        .fault = on_fault, .record = on_record, .progress = on_progress, .ctx = job};
-    enum exit_status status = read_log(job, &handler, false);
+    enum exit_status status = read_log(job, false, on_record);
     if (status != EXIT_CLEAN && status != EXIT_DAMAGED)
         return status;
     const struct walk *w = &job->walk;
@@ -385,9 +334,7 @@ static enum store_status on_dump(void *ctx, const struct walk_record *r)
 
 static enum exit_status run_dump(struct job *job)
 {
-    const struct walk_handler handler = {
-        .fault = on_fault, .record = on_dump, .progress = on_progress, .ctx = job};
-    return read_log(job, &handler, true);
+    return read_log(job, true, on_dump);
 }
 
 /* ---- repair ----------------------------------------------------------------------------- */
@@ -438,10 +385,10 @@ static enum exit_status keep_ids(struct job *job)
     uint64_t next_id = job->walk.next_id;
     if (job->lost_bytes) {
         print_lost(job, 0);
-        next_id += RECOVER_SKIP_IDS;
+        next_id += RECORD_SKIP_IDS;
     }
     int result = next_id > job->out.next_id ? copy_skip_ids(&job->out, next_id) : 0;
-    return result ? refused(job, "write", job->partial, result) : EXIT_CLEAN;
+    return result ? refused(job, "write", job->out_dir.partial, result) : EXIT_CLEAN;
 }
 
 static enum exit_status run_repair(struct job *job)
@@ -458,7 +405,7 @@ static enum exit_status run_repair(struct job *job)
         status = keep_ids(job);
     status = close_copy(job, status);
     if (status == EXIT_CLEAN)
-        printf("%s: all that is whole in %s; messages: %" PRIu64 "\n", job->target, job->dir,
+        printf("%s: all that is whole in %s; messages: %" PRIu64 "\n", job->copy, job->dir,
                job->walk.messages);
     return status;
 }
@@ -490,14 +437,15 @@ static enum exit_status copy_secret(struct job *job)
         say(job, "%s/secret: %s", job->dir, n < 0 ? strerror((int)-n) : "it is too long");
         return n == -ENOENT || n > 0 ? EXIT_USAGE_ERROR : EXIT_SYSTEM;
     }
-    int out = job->out_disk.open(job->out_disk.ctx, "secret", 1);
-    int result = out < 0 ? out : job->out_disk.pwrite(job->out_disk.ctx, out, bytes, (size_t)n, 0);
+    int out = job->out_dir.disk.open(job->out_dir.disk.ctx, "secret", 1);
+    int result =
+        out < 0 ? out : job->out_dir.disk.pwrite(job->out_dir.disk.ctx, out, bytes, (size_t)n, 0);
     if (!result)
-        result = job->out_disk.sync(job->out_disk.ctx, out);
+        result = job->out_dir.disk.sync(job->out_dir.disk.ctx, out);
     if (out >= 0)
-        job->out_disk.close(job->out_disk.ctx, out);
+        job->out_dir.disk.close(job->out_dir.disk.ctx, out);
     explicit_bzero(bytes, sizeof bytes);
-    return result ? refused(job, "write the secret in", job->partial, result) : EXIT_CLEAN;
+    return result ? refused(job, "write the secret in", job->out_dir.partial, result) : EXIT_CLEAN;
 }
 
 static enum exit_status run_backup(struct job *job)
@@ -516,7 +464,7 @@ static enum exit_status run_backup(struct job *job)
         status = copy_secret(job);
     status = close_copy(job, status);
     if (status == EXIT_CLEAN)
-        printf("%s: complete and on the disk; messages: %" PRIu64 "\n", job->target,
+        printf("%s: complete and on the disk; messages: %" PRIu64 "\n", job->copy,
                job->walk.messages);
     if (status == EXIT_DAMAGED)
         say(job,
@@ -652,7 +600,7 @@ static enum exit_status run_import(struct job *job)
     progress_hide(&job->progress);
     status = close_copy(job, status);
     if (status == EXIT_CLEAN)
-        printf("%s: complete and on the disk; messages: %" PRIu64 "\n", job->target, in.messages);
+        printf("%s: complete and on the disk; messages: %" PRIu64 "\n", job->copy, in.messages);
     buf_free(&in.text);
     if (in.fd > STDIN_FILENO)
         close(in.fd);

@@ -46,10 +46,6 @@ struct store {
 void store_message_of(const struct store *s, const struct record *r, const uint8_t *p,
                       struct store_message *out);
 
-/* Ids that are passed over after records that were not synced: more may have been seen than the
- * disk kept. */
-#define RECOVER_SKIP_IDS (UINT64_C(1) << 20)
-
 /* Opens the segments, cuts off a torn end, fills the index, end, next_id, last_date, messages.
  * What it has opened is the caller's to close, also when it fails. */
 __attribute__((warn_unused_result)) enum store_status recover_log(struct store *s,

@@ -58,6 +58,10 @@
 #define RECORD_MAX (RECORD_HEAD + STORE_MAX_CONTENT + RECORD_AROUND)
 #define RECORD_MAX_ID (UINT64_C(1) << 53)
 
+/* Ids that are passed over after records that were not synced, or are lost: more may have been seen
+ * than the disk kept. */
+#define RECORD_SKIP_IDS (UINT64_C(1) << 20)
+
 #define RECORD_KIND_MESSAGE 1
 #define RECORD_FROM_SECOND 1
 #define RECORD_UNSYNCED 2

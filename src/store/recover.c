@@ -120,7 +120,7 @@ static void recover_keep(struct recovery *r)
     s->last_date = r->walk.last_date;
     s->messages = r->walk.messages;
     if (r->walk.last_flags & RECORD_UNSYNCED)
-        s->next_id += RECOVER_SKIP_IDS;
+        s->next_id += RECORD_SKIP_IDS;
 }
 
 static enum store_status recover_all(struct recovery *r)

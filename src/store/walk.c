@@ -177,6 +177,16 @@ static void walk_select(struct walk *w, uint32_t file)
     w->window_n = 0;
 }
 
+/* Its server has taken back what it could not write whole. */
+static enum store_status walk_shrunk(const struct walk *w)
+{
+    char name[SEGMENT_NAME];
+    segment_name(name, w->names[w->file]);
+    snprintf(w->error->text, sizeof w->error->text,
+             "%s became shorter while it was read; try again", name);
+    return STORE_IO;
+}
+
 /* n bytes of the file at this offset; the caller has seen that there are as many. */
 static enum store_status walk_bytes(struct walk *w, uint64_t at, size_t n, const uint8_t **out)
 {
@@ -193,8 +203,10 @@ static enum store_status walk_bytes(struct walk *w, uint64_t at, size_t n, const
         int64_t got = w->disk->pread(w->disk->ctx, w->segment.file, w->window, want, at);
         w->window_at = at;
         w->window_n = got > 0 ? (size_t)got : 0;
+        if (got < 0)
+            return walk_refused_segment(w, "read", (int)got);
         if (w->window_n < n)
-            return walk_refused_segment(w, "read", got < 0 ? (int)got : -EIO);
+            return walk_shrunk(w);
         if (w->handler->progress)
             w->handler->progress(w->handler->ctx, w->done + at, w->total);
     }
@@ -443,53 +455,69 @@ static enum store_status walk_drop(struct walk *w, uint64_t at, const struct rec
     return told ? told : walk_lose(w, place, place + record->length);
 }
 
-static enum store_status walk_take(struct walk *w, uint64_t at, const struct record *record,
-                                   const uint8_t *p)
+/* Whose conversation it is: its number in the index. A record whose message cannot be read is
+ * dropped: STORE_END. */
+static enum store_status walk_read_message(struct walk *w, uint64_t at, const struct record *record,
+                                           const uint8_t *p, struct store_message *message,
+                                           struct message_names *room, uint32_t *number)
 {
-    uint64_t place = w->segment.head.base + at;
-    struct store_message message;
-    struct message_names room;
-    enum store_status status;
-    if (record->id < w->next_id)
-        return walk_drop(w, at, record,
-                         walk_damaged(w, at, record->length, "id %" PRIu64 " comes after %" PRIu64,
-                                      record->id, w->next_id - 1));
-    uint32_t number = walk_known(w, record->conversation);
-    if (number == INDEX_NONE || w->thorough) {
-        size_t wrong_at;
-        const char *wrong = message_read(&message, &room, record_json(record, p), &wrong_at);
-        if (!wrong && (slice_cmp(message.from, message.to) > 0) !=
-                          ((record->flags & RECORD_FROM_SECOND) != 0))
-            wrong = "its flags must say which of the two users sent it";
-        if (wrong)
-            return walk_drop(w, at, record,
-                             walk_damaged(w, at, record->length,
-                                          "the message does not say who wrote it to whom: %s",
-                                          wrong));
-        status =
-            number == INDEX_NONE ? walk_conversation(w, at, record, &message, &number) : STORE_OK;
-        if (!status && w->thorough)
-            status = walk_compare_message(w, at, record, &message, number);
-        if (status)
-            return status;
+    enum store_status status = STORE_OK;
+    size_t wrong_at;
+    const char *wrong = message_read(message, room, record_json(record, p), &wrong_at);
+    bool second = record->flags & RECORD_FROM_SECOND;
+    if (!wrong && (slice_cmp(message->from, message->to) > 0) != second)
+        wrong = "its flags must say which of the two users sent it";
+    if (wrong) {
+        status = walk_damaged(w, at, record->length,
+                              "the message does not say who wrote it to whom: %s", wrong);
+        status = walk_drop(w, at, record, status);
+        return status ? status : STORE_END;
     }
-    uint64_t last = w->index->conversations[number].last;
-    if (record->prev != last && !(record->prev > last && walk_is_lost(w, record->prev))) {
-        status = walk_damaged(w, at, 0,
-                              "the message before it is said to be at place %" PRIu64 " and is at "
-                              "%" PRIu64,
-                              record->prev, last);
-        if (status)
-            return status;
-    }
+    if (*number == INDEX_NONE)
+        status = walk_conversation(w, at, record, message, number);
+    return !status && w->thorough ? walk_compare_message(w, at, record, message, *number) : status;
+}
+
+/* The record is whole, and stands in its place in its conversation. */
+static void walk_commit(struct walk *w, uint64_t place, const struct record *record,
+                        uint32_t number)
+{
     index_commit(w->index, number, place, record->id);
     w->durable = record_durable(record, place);
     w->next_id = record->id + 1;
     if (record->date > w->last_date)
         w->last_date = record->date;
     w->messages++;
-    w->json_bytes += record_json(record, p).n;
+    w->json_bytes += record->length - RECORD_HEAD - record->key_length;
     w->last_flags = record->flags;
+}
+
+static enum store_status walk_take(struct walk *w, uint64_t at, const struct record *record,
+                                   const uint8_t *p)
+{
+    uint64_t place = w->segment.head.base + at;
+    struct store_message message;
+    struct message_names room;
+    enum store_status status = STORE_OK;
+    if (record->id < w->next_id) {
+        status = walk_damaged(w, at, record->length, "id %" PRIu64 " comes after %" PRIu64,
+                              record->id, w->next_id - 1);
+        return walk_drop(w, at, record, status);
+    }
+    uint32_t number = walk_known(w, record->conversation);
+    if (number == INDEX_NONE || w->thorough)
+        status = walk_read_message(w, at, record, p, &message, &room, &number);
+    if (status)
+        return status == STORE_END ? STORE_OK : status;
+    uint64_t last = w->index->conversations[number].last;
+    if (record->prev != last && !(record->prev > last && walk_is_lost(w, record->prev)))
+        status = walk_damaged(w, at, 0,
+                              "the message before it is said to be at place %" PRIu64 " and is at "
+                                                                                      "%" PRIu64,
+                              record->prev, last);
+    if (status)
+        return status;
+    walk_commit(w, place, record, number);
     if (!w->handler->record)
         return STORE_OK;
     struct walk_record out = {*record, p, place, w->thorough ? &message : NULL};

@@ -177,7 +177,7 @@ static void flip(struct box *b, uint64_t first_id, size_t at)
 static void check_repair(struct box *b, int messages)
 {
     char text[64];
-    check_run(RUN("repair", b->path, path("copy")), 0, "/copy: all that is whole in ");
+    check_run(RUN("repair", b->path, path("copy")), 0, "copy: all that is whole in ");
     snprintf(text, sizeof text, "no damage; messages: %d,", messages);
     check_run(RUN("verify", path("copy")), 0, text);
     assert_string_equal(err, "");

@@ -231,8 +231,10 @@ static void test_every_flipped_bit_is_told_and_costs_one_message_at_most(void **
             struct told again = walk_box(&copy);
             assert_int_equal(again.faults + again.torn, 0);
             assert_int_equal(again.records, t.records);
-            box_open(&copy);
-            box_send(&copy, "alice", "bob", "next");
+            if (i % 16 == 0) {
+                box_open(&copy);
+                box_send(&copy, "alice", "bob", "next");
+            }
             box_fini(&copy);
         }
         box_save(b, box_segment(first_id), p, n);
@@ -382,7 +384,7 @@ static void edit_flags(struct record *r, uint8_t *json)
 
 static void edit_name(struct record *r, uint8_t *json)
 {
-    uint8_t *to = memmem(json, r->length, "\"to\":\"", 6);
+    uint8_t *to = memmem(json, r->length - RECORD_HEAD, "\"to\":\"", 6);
     assert_non_null(to);
     to[6] = 'b';
 }

@@ -10,7 +10,7 @@
 #include "store/store.h"
 
 /* A name of STORE_MAX_USER bytes, each of them in an escape. */
-#define MESSAGE_NAME_ROOM (6 * STORE_MAX_USER)
+#define MESSAGE_NAME_ROOM ((size_t)6 * STORE_MAX_USER)
 
 struct message_names {
     uint8_t text[2][MESSAGE_NAME_ROOM];

@@ -513,7 +513,7 @@ static enum store_status walk_take(struct walk *w, uint64_t at, const struct rec
     if (record->prev != last && !(record->prev > last && walk_is_lost(w, record->prev)))
         status = walk_damaged(w, at, 0,
                               "the message before it is said to be at place %" PRIu64 " and is at "
-                                                                                      "%" PRIu64,
+                              "%" PRIu64,
                               record->prev, last);
     if (status)
         return status;

@@ -220,6 +220,8 @@ static void test_every_flipped_bit_is_told_and_costs_one_message_at_most(void **
             if (!end)
                 check_told(&t, box_segment(first_id));
             assert_true(t.records >= 8);
+            if (i % 3)
+                continue;
             /* The rest, unchanged and in order, makes a log that is whole. */
             struct box copy;
             t = salvage(b, &copy, 200);

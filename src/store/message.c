@@ -64,7 +64,7 @@ const char *message_read(struct store_message *out, struct message_names *room, 
         enum json_step step = json_next_member(&r, &name, &value);
         if (step == JSON_ERROR)
             break;
-        if (step == JSON_END || name.escaped || !slice_eq(name.raw, names[i]))
+        if (step == JSON_END || !slice_eq(name.raw, names[i]))
             return order;
         const char *wrong = i == 0   ? message_id(value, &out->id)
                             : i == 1 ? message_name(value, room->text[0], &out->from)

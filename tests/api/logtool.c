@@ -3,6 +3,8 @@
 #include "../support/store_box.h"
 #include "../support/test.h"
 
+#include "store/record.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -245,6 +247,23 @@ static void a_torn_end_is_a_note_and_no_fault(void **state)
     box_save(&b, box_segment(9), p, n - 3);
     check_repair(&b, 9);
     free(p);
+    box_fini(&b);
+}
+
+static void repair_saves_whole_messages_in_a_torn_end(void **state)
+{
+    (void)state;
+    struct box b;
+    box_init(&b);
+    box_open(&b);
+    box_put(&b, "alice", "bob", "one");
+    box_put(&b, "alice", "bob", "two");
+    box_commit(&b);
+    box_close(&b);
+    flip(&b, 1, SEGMENT_HEAD + RECORD_HEAD);
+    check_run(RUN("verify", b.path), 0, "no damage; messages: 0,");
+    check_repair(&b, 1);
+    check_run(0, 0, "\"content\":\"two\"");
     box_fini(&b);
 }
 
@@ -574,6 +593,7 @@ int main(void)
         TEST(a_whole_log_is_verified_counted_and_printed),
         TEST(a_dump_is_filtered),
         TEST(a_torn_end_is_a_note_and_no_fault),
+        TEST(repair_saves_whole_messages_in_a_torn_end),
         TEST(damage_is_told_with_file_and_offset_and_repaired),
         TEST(missing_and_foreign_files_are_told),
         TEST(ids_lost_at_the_end_are_not_given_again),

@@ -344,7 +344,9 @@ static void test_a_copy_of_a_segment_under_another_name_is_not_read_twice(void *
     box_save(b, box_segment(4), p, n);
     struct told t = walk_box(b);
     assert_int_equal(t.records, 9);
+    assert_int_equal(t.faults, 2);
     check_told(&t, "0000000000000004.seg 24 this is the segment of id 3");
+    check_told(&t, "0000000000000004.seg 16 it begins at place");
     free(p);
 }
 

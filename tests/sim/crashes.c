@@ -64,16 +64,18 @@ static void test_a_seed_is_always_the_same_run(void **state)
 
 /* ---- every call ------------------------------------------------------------------------- */
 
-static uint64_t script(struct run_fault fault, uint64_t seed)
+static struct run_result script(struct run_fault fault, uint64_t seed)
 {
     static const char *const modes[] = {"always", "timed", "none"};
     struct run_result result;
     run_script(&result, seed, &fault, NULL);
     if (*result.wrong)
-        fail_msg("sync %s, call %d fails with %d, stop (%d) at call %d, seed %d: %s",
-                 modes[fault.sync], (int)fault.fail_at, fault.fail_error, (int)fault.stop_how,
-                 (int)fault.stop_at, (int)seed, result.wrong);
-    return result.calls;
+        fail_msg("sync %s, failing: call %d, write %d, with %d; stopping (%d): call %d, write %d; "
+                 "seed %d: %s",
+                 modes[fault.sync], (int)fault.fail_at, (int)fault.fail_write, fault.fail_error,
+                 (int)fault.stop_how, (int)fault.stop_at, (int)fault.stop_write, (int)seed,
+                 result.wrong);
+    return result;
 }
 
 static const enum store_sync all_modes[] = {STORE_SYNC_ALWAYS, STORE_SYNC_TIMED, STORE_SYNC_NONE};
@@ -81,31 +83,37 @@ static const enum store_sync all_modes[] = {STORE_SYNC_ALWAYS, STORE_SYNC_TIMED,
 static void test_any_call_may_fail(void **state)
 {
     (void)state;
-    static const int errors[] = {0, -EIO, -ENOSPC};
+    static const int errors[] = {-EIO, -ENOSPC, -EDQUOT, -EROFS};
     for (size_t m = 0; m < sizeof all_modes / sizeof *all_modes; m++) {
         struct run_fault fault = {.stop_how = SIMDISK_POWER, .sync = all_modes[m]};
-        uint64_t calls = script(fault, 1);
-        assert_true(calls > 200);
-        for (fault.fail_at = 1; fault.fail_at <= calls; fault.fail_at++) {
-            for (size_t e = 0; e < sizeof errors / sizeof *errors; e++) {
+        struct run_result whole = script(fault, 1);
+        assert_true(whole.writes > 50);
+        for (fault.fail_at = 1; fault.fail_at <= whole.calls; fault.fail_at++)
+            (void)script(fault, fault.fail_at);
+        fault.fail_at = 0;
+        for (fault.fail_write = 1; fault.fail_write <= whole.writes; fault.fail_write++) {
+            for (uint64_t e = 0; e < sizeof errors / sizeof *errors; e++) {
                 fault.fail_error = errors[e];
-                (void)script(fault, fault.fail_at * 10 + e);
+                (void)script(fault, fault.fail_write * 10 + e);
             }
         }
     }
 }
 
-static void test_all_may_stop_at_any_call(void **state)
+static void test_any_call_may_be_the_last(void **state)
 {
     (void)state;
     for (size_t m = 0; m < sizeof all_modes / sizeof *all_modes; m++) {
         struct run_fault fault = {.stop_how = SIMDISK_POWER, .sync = all_modes[m]};
-        uint64_t calls = script(fault, 1);
-        for (fault.stop_at = 1; fault.stop_at <= calls; fault.stop_at++) {
-            fault.stop_how = SIMDISK_KILL;
+        struct run_result whole = script(fault, 1);
+        for (fault.stop_at = 1; fault.stop_at <= whole.calls; fault.stop_at++)
             (void)script(fault, fault.stop_at);
+        fault.stop_at = 0;
+        for (fault.stop_write = 1; fault.stop_write <= whole.writes; fault.stop_write++) {
+            fault.stop_how = SIMDISK_KILL;
+            (void)script(fault, fault.stop_write);
             fault.stop_how = SIMDISK_POWER;
-            for (uint64_t seed = 1; seed <= 3; seed++)
+            for (uint64_t seed = 1; seed <= 8; seed++)
                 (void)script(fault, seed);
         }
     }
@@ -248,7 +256,7 @@ int main(void)
         cmocka_unit_test(test_a_full_disk_takes_what_fits),
         cmocka_unit_test(test_a_seed_is_always_the_same_run),
         cmocka_unit_test(test_any_call_may_fail),
-        cmocka_unit_test(test_all_may_stop_at_any_call),
+        cmocka_unit_test(test_any_call_may_be_the_last),
         cmocka_unit_test(test_no_run_finds_anything_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

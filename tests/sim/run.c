@@ -396,6 +396,7 @@ static void run_end(struct run *r, struct run_result *result)
         run_close(r);
     memcpy(result->wrong, r->model.wrong, sizeof result->wrong);
     result->calls = r->disk.calls;
+    result->writes = r->disk.writes;
     model_fini(&r->model);
     simdisk_fini(&r->disk);
 }
@@ -491,8 +492,10 @@ void run_script(struct run_result *result, uint64_t seed, const struct run_fault
     run_begin(&r, 1, trace);
     r.disk.rng.state = seed;
     r.disk.fail_at = fault->fail_at;
+    r.disk.fail_write = fault->fail_write;
     r.disk.fail_error = fault->fail_error;
     r.disk.stop_at = fault->stop_at;
+    r.disk.stop_write = fault->stop_write;
     r.stop_how = (int)fault->stop_how;
     r.options.sync = fault->sync;
     r.options.segment_size = 3000;

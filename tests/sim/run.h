@@ -9,18 +9,18 @@
 /* What was wrong: "" if nothing was. */
 struct run_result {
     char wrong[512];
-    uint64_t calls; /* of the disk */
+    uint64_t calls, writes; /* of the disk */
 };
 
 /* A run in which everything is chosen by the seed. */
 void run_seed(struct run_result *result, uint64_t seed, FILE *trace);
 
-/* A small session, always the same, in which one call meets this; 0: none does. Then the power is
+/* A small session, always the same, in which one call meets this, as in simdisk.h. Then the power is
  * cut, and all is looked at again. The seed chooses what remains of it. */
 struct run_fault {
-    uint64_t fail_at;
-    int fail_error; /* -errno; 0: any that suits the call */
-    uint64_t stop_at;
+    uint64_t fail_at, fail_write;
+    int fail_error;
+    uint64_t stop_at, stop_write;
     enum simdisk_end stop_how;
     enum store_sync sync;
 };

@@ -137,7 +137,7 @@ sim soak: $(SIM)
 # Plants bugs in the store; each must be found.
 mutants: $(SIM)
 	@CC='$(CC)' FLAGS='$(CPPFLAGS_ALL) $(CFLAGS_ALL)' LINK='$(LDFLAGS_ALL)' \
-	    tests/sim/mutants $(B) '$(B)/obj/tests/sim/store.o $(SIM_PARTS) $(LIB)'
+	    tests/sim/mutants $(B)/obj/tests/sim/store.o $(SIM_PARTS) $(LIB)
 
 check:
 	@CPPFLAGS_ALL='$(CPPFLAGS_ALL)' CFLAGS_ALL='$(CFLAGS_ALL)' tests/check $(FORMATTED)

@@ -205,13 +205,15 @@ static void test_what_was_synced_survives_and_the_rest_may(void **state)
 static void test_the_end_of_the_process_loses_nothing(void **state)
 {
     (void)state;
-    struct simdisk d;
-    int file = begin(&d, 1);
-    assert_int_equal(put(&d, file, 'y', 0), 0);
-    d.disk.close(&d, file);
-    simdisk_restart(&d, SIMDISK_KILL);
-    assert_string_equal(get(&d), "yx");
-    simdisk_fini(&d);
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct simdisk d;
+        int file = begin(&d, seed);
+        assert_int_equal(put(&d, file, 'y', 0), 0);
+        d.disk.close(&d, file);
+        simdisk_restart(&d, SIMDISK_KILL);
+        assert_string_equal(get(&d), "yx");
+        simdisk_fini(&d);
+    }
 }
 
 static void test_a_failed_sync_may_forget_what_reading_still_shows(void **state)

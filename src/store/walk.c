@@ -322,7 +322,8 @@ static enum store_status walk_head(struct walk *w)
     w->head_read = true;
     if (found == SEGMENT_HEAD_NEWER)
         return walk_newer(w, p, version);
-    if (found == SEGMENT_HEAD_OK) {
+    /* What is missing of a shorter one's check would be zero. */
+    if (found == SEGMENT_HEAD_OK && w->size >= SEGMENT_HEAD) {
         if (head->first_id == w->names[w->file])
             return STORE_OK;
         return walk_damaged(w, 24, 0, "this is the segment of id %" PRIu64, head->first_id);

@@ -329,6 +329,32 @@ static void test_a_segment_begun_and_never_used_is_removed(void **state)
     free(log);
 }
 
+/* Its check ends in a zero byte, which the file does not have. */
+static void test_a_head_that_lacks_a_zero_is_unfinished(void **state)
+{
+    struct box *b = *state;
+    box_send(b, "alice", "bob", "x");
+    struct store_stats stats;
+    store_get_stats(b->store, &stats);
+    box_close(b);
+    size_t n;
+    uint8_t *log = box_load(b, box_segment(1), &n), p[SEGMENT_HEAD], *end = p + SEGMENT_HEAD - 1;
+    uint32_t version;
+    struct segment_head head;
+    assert_int_equal(segment_head_read(&head, log, &version), SEGMENT_HEAD_OK);
+    head.base = stats.bytes;
+    head.first_id = 1;
+    do {
+        head.first_id++;
+        segment_head_write(&head, p);
+    } while (*end);
+    box_save(b, box_segment(head.first_id), p, SEGMENT_HEAD - 1);
+    box_open(b);
+    assert_int_equal(messages(b), 1);
+    assert_false(box_exists(b, box_segment(head.first_id)));
+    free(log);
+}
+
 static void test_a_first_segment_that_was_never_finished_is_begun_anew(void **state)
 {
     struct box *b = *state;
@@ -492,6 +518,7 @@ int main(void)
         T(test_files_of_others_are_left_alone),
         T(test_a_file_named_seg_that_is_none_is_damage),
         T(test_a_segment_begun_and_never_used_is_removed),
+        T(test_a_head_that_lacks_a_zero_is_unfinished),
         T(test_a_first_segment_that_was_never_finished_is_begun_anew),
         T(test_ids_skip_ahead_after_an_unsynced_end),
         T(test_a_hole_in_what_was_never_synced_is_torn),

@@ -46,7 +46,9 @@ PROGRAMS  := $(B)/parleyd $(TOOL_SRC:tools/%.c=$(B)/%) $(BENCH_SRC:bench/%.c=$(B
 TESTS     := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/*.c tests/api/*.c))
 SIM       := $(B)/tests/sim/store
 SIM_PARTS := $(addprefix $(B)/obj/tests/sim/,model.o run.o simdisk.o simfile.o simnames.o world.o)
+ifneq ($(VARIANT),tsan) # it has one thread
 TESTS     += $(B)/tests/sim/crashes
+endif
 HELPERS   := $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(wildcard tests/support/*.c))
 SOURCES   := $(LIB_SRC) src/server/main.c $(TOOL_SRC) $(BENCH_SRC)
 FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] bench/*.[ch] tests/*/*.[ch])

@@ -60,6 +60,7 @@ static int parse_sync(struct config *c, const char *text, struct args_error *err
 enum config_result config_parse(struct config *out, int argc, char **argv, struct args_error *error)
 {
     *out = (struct config){.data = "data",
+                           .segment_size = 128 << 20,
                            .max_user_connections = 32,
                            .max_frame = 64 << 10,
                            .max_content = 16 << 10,
@@ -77,6 +78,8 @@ enum config_result config_parse(struct config *out, int argc, char **argv, struc
          "the key of the tokens, 32 bytes or more; default DIR/secret, made if missing", 0},
         {"sync", ARG_TEXT, &sync, 0, 0, "always|none|MS",
          "when messages are made durable; default always: before they are acknowledged", 0},
+        {"segment-size", ARG_NUMBER, &out->segment_size, 1 << 20, 1 << 30, "BYTES",
+         "of one file of the log; default 134217728", 0},
         {"origin", ARG_LIST, &out->origins, 0, 0, "ORIGIN",
          "web pages of this origin may connect, beside the server's own; * for all", 0},
         {"admin", ARG_TEXT, &out->admin, 0, 0, "ADDR", "a listener for /metrics and /healthz", 0},

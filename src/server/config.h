@@ -14,6 +14,7 @@ struct config {
     const char *secret_file; /* NULL: the default place */
     enum store_sync sync;
     uint32_t sync_ms;
+    uint32_t segment_size; /* bytes */
     struct arg_list origins;
     const char *admin; /* NULL: no admin listener */
     const char *user;  /* NULL: stay who we are */

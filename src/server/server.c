@@ -175,7 +175,8 @@ static enum exit_status open_chat(struct server *server, struct server_error *er
     struct store_options store = {.disk = &server->disk,
                                   .log = &server->log,
                                   .sync = config->sync,
-                                  .sync_ms = config->sync_ms};
+                                  .sync_ms = config->sync_ms,
+                                  .segment_size = config->segment_size};
     struct store_error store_error;
     enum store_status status =
         chat_open(&server->chat, &server->streams, &options, &store, &store_error);

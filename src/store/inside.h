@@ -4,6 +4,7 @@
 #ifndef STORE_INSIDE_H
 #define STORE_INSIDE_H
 
+#include "store/checkpoint.h"
 #include "store/commit.h"
 #include "store/index.h"
 #include "store/prefetch.h"
@@ -24,6 +25,8 @@ struct store {
     struct index index;
     struct commit commit;
     struct prefetch prefetch;
+    struct checkpoint checkpoint;
+    uint64_t checkpointed; /* the place of the last one that is known to be on the disk; 0: none */
 
     struct batch batches[2];
     struct batch *gathering;    /* one of them; the other is being committed, or rests */
@@ -33,7 +36,11 @@ struct store {
     uint64_t tail;      /* of what has been submitted: there the next batch goes */
     uint64_t tail_base; /* of the segment that `tail` lies in */
     uint64_t next_id;
-    int64_t last_date;
+    int64_t last_date;      /* of what is appended */
+    int64_t committed_date; /* of what is committed */
+    uint64_t last_place;    /* of the last committed record; 0: none */
+    uint32_t last_check;    /* its check */
+    uint8_t last_flags;
     int failure; /* 0, or what ended all writing */
 
     uint64_t messages;

@@ -4,6 +4,7 @@
  */
 #include "store/inside.h"
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "store/walk.h"
 
@@ -18,6 +19,9 @@ struct recovery {
     const struct disk *disk;
     struct store_error *error;
     struct walk walk;
+    struct walk_handler handler;
+    int64_t told; /* when the last line of progress was written, monotonic ms */
+    uint64_t told_done;
 };
 
 /* Damage ends the recovery; a torn end is mended after all has been read. */
@@ -117,36 +121,109 @@ static void recover_keep(struct recovery *r)
     struct store *s = r->s;
     s->end = r->walk.end;
     s->next_id = r->walk.next_id;
-    s->last_date = r->walk.last_date;
+    s->last_date = s->committed_date = r->walk.last_date;
     s->messages = r->walk.messages;
+    s->last_place = r->walk.last_place;
+    s->last_check = r->walk.last_check;
+    s->last_flags = r->walk.last_flags;
     if (r->walk.last_flags & RECORD_UNSYNCED)
         s->next_id += RECORD_SKIP_IDS;
 }
 
-static enum store_status recover_all(struct recovery *r)
+/* ---- reading ---------------------------------------------------------------------------- */
+
+/* A line a second, for whoever waits. */
+static void recover_progress(void *ctx, uint64_t done, uint64_t total)
 {
+    struct recovery *r = ctx;
+    int64_t now = clock_mono_ms(&clock_system);
+    if (now - r->told < 1000 || total == 0)
+        return;
+    log_write(r->s->options.log, LOG_INFO,
+              "reading the log: %" PRIu64 " %% of %" PRIu64 " MiB, %" PRIu64 " MiB/s",
+              done * 100 / total, total >> 20,
+              ((done - r->told_done) * 1000 / (uint64_t)(now - r->told)) >> 20);
+    r->told = now;
+    r->told_done = done;
+}
+
+static const struct walk_handler *recover_handler(struct recovery *r)
+{
+    r->handler =
+        (struct walk_handler){.fault = recover_fault, .progress = recover_progress, .ctx = r};
+    return &r->handler;
+}
+
+static enum store_status recover_walk(struct recovery *r, const struct checkpoint_head *start)
+{
+    r->told = clock_mono_ms(&clock_system);
+    r->told_done = 0;
+    r->walk = (struct walk){.disk = r->disk,
+                            .handler = recover_handler(r),
+                            .segments = &r->s->segments,
+                            .index = &r->s->index,
+                            .error = r->error,
+                            .start = start};
     enum store_status status = walk_open(&r->walk);
-    if (!status)
-        status = walk_run(&r->walk);
-    if (status)
-        return status;
-    recover_keep(r);
-    status = recover_mend(r);
-    if (!status && r->s->segments.count == 0)
-        status = recover_first_segment(r);
-    return status ? status : recover_harden(r);
+    return status ? status : walk_run(&r->walk);
+}
+
+/* Every newest message that the checkpoint knows must have been there, or found by reading on. */
+static bool recover_is_whole(const struct recovery *r)
+{
+    const struct index *ix = &r->s->index;
+    for (uint32_t i = 0; i < ix->conversation_count; i++)
+        if (ix->conversations[i].last >= r->walk.end)
+            return false;
+    return r->walk.begun;
+}
+
+static int recover_forget(struct recovery *r)
+{
+    walk_close(&r->walk);
+    segments_fini(&r->s->segments, r->disk);
+    r->s->segments = (struct segments){0};
+    index_fini(&r->s->index);
+    return index_init(&r->s->index);
+}
+
+/* The log from its checkpoint on, or all of it. Whatever a checkpoint leads to that is not good is looked
+ * at again without it: it costs time, never data. */
+static enum store_status recover_read(struct recovery *r)
+{
+    struct checkpoint_head head;
+    const char *why = checkpoint_load(r->disk, &r->s->index, &head);
+    if (!why) {
+        enum store_status status = recover_walk(r, &head);
+        r->s->checkpointed = head.place;
+        if (status == STORE_OK && recover_is_whole(r))
+            return STORE_OK;
+        why = "it does not fit the log";
+    }
+    if (*why)
+        log_write(r->s->options.log, LOG_WARN,
+                  "the checkpoint is not used: %s; the whole log is read", why);
+    r->s->checkpointed = 0;
+    if (recover_forget(r))
+        return walk_refused(&r->walk, "read", "", -ENOMEM);
+    enum store_status status = recover_walk(r, NULL);
+    if (status == STORE_OK && *why)
+        checkpoint_remove(r->disk);
+    return status;
 }
 
 enum store_status recover_log(struct store *s, struct store_error *error)
 {
     struct recovery r = {.s = s, .disk = s->options.disk, .error = error};
-    const struct walk_handler handler = {.fault = recover_fault, .ctx = &r};
-    r.walk = (struct walk){.disk = r.disk,
-                           .handler = &handler,
-                           .segments = &s->segments,
-                           .index = &s->index,
-                           .error = error};
-    enum store_status status = recover_all(&r);
+    enum store_status status = recover_read(&r);
+    if (!status) {
+        recover_keep(&r);
+        status = recover_mend(&r);
+    }
+    if (!status && s->segments.count == 0)
+        status = recover_first_segment(&r);
+    if (!status)
+        status = recover_harden(&r);
     walk_close(&r.walk);
     return status;
 }

@@ -1,5 +1,6 @@
 #include "store/inside.h"
 
+#include "base/endian.h"
 #include "codec/json.h"
 
 #include <assert.h>
@@ -17,6 +18,7 @@ static enum store_status store_start_commit(struct store *s, struct store_error 
     int result = commit_init(&s->commit, &s->options, segments_last(&s->segments), s->end);
     if (!result) {
         prefetch_init(&s->prefetch, s->options.disk, s->commit.fd);
+        checkpoint_init(&s->checkpoint, s->options.disk, s->options.log, !s->options.inline_commit);
         return STORE_OK;
     }
     snprintf(error->text, sizeof error->text, "cannot start the commit thread: %s",
@@ -79,6 +81,19 @@ enum store_status store_open(struct store **out, const struct store_options *opt
     return STORE_OK;
 }
 
+/* Of all that is committed. */
+static struct checkpoint_head store_checkpoint_head(const struct store *s, uint64_t next_id)
+{
+    return (struct checkpoint_head){.log = s->commit.segment.head.log,
+                                    .place = s->end,
+                                    .next_id = next_id,
+                                    .last_date = s->committed_date,
+                                    .messages = s->messages,
+                                    .last_place = s->last_place,
+                                    .last_check = s->last_check,
+                                    .last_flags = s->last_flags};
+}
+
 int store_close(struct store *s)
 {
     for (;;) {
@@ -90,6 +105,11 @@ int store_close(struct store *s)
     }
     prefetch_fini(&s->prefetch);
     int failure = commit_fini(&s->commit);
+    if (!failure && s->checkpointed != s->end) {
+        const struct checkpoint_head head = store_checkpoint_head(s, s->next_id);
+        checkpoint_now(&s->checkpoint, &s->index, &head);
+    }
+    checkpoint_fini(&s->checkpoint);
     if (failure && !s->failure)
         log_write(s->options.log, LOG_ERROR, "cannot sync the log at its end: %s",
                   strerror(-failure));
@@ -195,6 +215,7 @@ int store_append(struct store *s, struct slice from, struct slice to, struct sli
 void store_flush(struct store *s)
 {
     struct batch *b = s->gathering;
+    checkpoint_step(&s->checkpoint, &s->index);
     if (b->records.n == 0 || !commit_submit(&s->commit, b))
         return;
     if (b->rotate)
@@ -238,6 +259,10 @@ static void store_deliver(struct store *s, const struct batch *b)
         assert(ours);
         index_commit(&s->index, r.conversation, b->place + at, r.id);
         s->messages++;
+        s->committed_date = r.date;
+        s->last_place = b->place + at;
+        s->last_check = le32_load(b->records.p + at);
+        s->last_flags = r.flags;
         struct store_message message;
         store_message_of(s, &r, b->records.p + at, &message);
         s->options.committed(s->options.ctx, &message);
@@ -285,6 +310,10 @@ void store_collect(struct store *s)
     if (b && b->opened.file >= 0) {
         segments_push(&s->segments, &b->opened);
         s->end = b->opened.head.base + SEGMENT_HEAD;
+        /* All in front of it is durable, whatever --sync says, and so is its head. */
+        const struct checkpoint_head head = store_checkpoint_head(s, b->first_id);
+        if (!b->error)
+            checkpoint_begin(&s->checkpoint, &s->index, &head);
     }
     if (b && b->error) {
         store_drop(s, b, b->error);

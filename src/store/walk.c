@@ -483,7 +483,10 @@ static enum store_status walk_read_message(struct walk *w, uint64_t at, const st
 static void walk_commit(struct walk *w, uint64_t place, const struct record *record,
                         uint32_t number)
 {
-    index_commit(w->index, number, place, record->id);
+    /* A checkpoint may know of newer ones. */
+    if (place >= w->index->conversations[number].last)
+        index_commit(w->index, number, place, record->id);
+    w->last_place = place;
     w->durable = record_durable(record, place);
     w->next_id = record->id + 1;
     if (record->date > w->last_date)
@@ -511,7 +514,8 @@ static enum store_status walk_take(struct walk *w, uint64_t at, const struct rec
     if (status)
         return status == STORE_END ? STORE_OK : status;
     uint64_t last = w->index->conversations[number].last;
-    if (record->prev != last && !(record->prev > last && walk_is_lost(w, record->prev)))
+    bool known = w->start && place <= last;
+    if (!known && record->prev != last && !(record->prev > last && walk_is_lost(w, record->prev)))
         status = walk_damaged(w, at, 0,
                               "the message before it is said to be at place %" PRIu64 " and is at "
                               "%" PRIu64,
@@ -519,6 +523,7 @@ static enum store_status walk_take(struct walk *w, uint64_t at, const struct rec
     if (status)
         return status;
     walk_commit(w, place, record, number);
+    w->last_check = le32_load(p);
     if (!w->handler->record)
         return STORE_OK;
     struct walk_record out = {*record, p, place, w->thorough ? &message : NULL};
@@ -593,6 +598,49 @@ static enum store_status walk_gap(struct walk *w, uint64_t *at)
     return status ? status : walk_lose(w, base + from, base + *at);
 }
 
+/* Whether the record that a checkpoint ends with is the one that stands there, and reading can begin
+ * right behind it, or behind the head of a segment. */
+static bool walk_start_fits(const struct walk *w, uint64_t first)
+{
+    const struct checkpoint_head *start = w->start;
+    const struct segment *segment = segments_find(w->segments, start->last_place);
+    uint8_t p[8] = {0}; /* of a record: its check and its length */
+    if (!start->last_place)
+        return start->place == first;
+    return segment &&
+           w->disk->pread(w->disk->ctx, segment->file, p, sizeof p,
+                          start->last_place - segment->head.base) == sizeof p &&
+           le32_load(p) == start->last_check &&
+           (start->place == first || start->place == start->last_place + le32_load(p + 4));
+}
+
+/* Where in this segment to begin: at its end while the checkpoint lies behind it. */
+static enum store_status walk_start(struct walk *w, uint64_t *at)
+{
+    const struct checkpoint_head *start = w->start;
+    uint64_t base = w->segment.head.base, end = base + w->size;
+    bool last = w->file + 1 == w->name_count;
+    if (start->log != w->segment.head.log)
+        return STORE_END;
+    if (end <= start->place && !last) {
+        *at = w->size;
+        return STORE_OK;
+    }
+    if (end < start->place || start->place < base + SEGMENT_HEAD ||
+        !walk_start_fits(w, base + SEGMENT_HEAD))
+        return STORE_END;
+    w->begun = true;
+    w->next_id = start->next_id;
+    w->last_date = start->last_date;
+    w->messages = start->messages;
+    w->last_flags = (uint8_t)start->last_flags;
+    w->last_place = start->last_place;
+    w->last_check = start->last_check;
+    w->durable = start->place;
+    *at = start->place - base;
+    return STORE_OK;
+}
+
 static enum store_status walk_segment(struct walk *w)
 {
     struct record record;
@@ -602,7 +650,11 @@ static enum store_status walk_segment(struct walk *w)
         status = walk_join(w);
     if (status)
         return status == STORE_END ? STORE_OK : status;
-    uint64_t at = SEGMENT_HEAD, whole = at;
+    uint64_t at = SEGMENT_HEAD;
+    status = w->start && !w->begun ? walk_start(w, &at) : STORE_OK;
+    if (status)
+        return status;
+    uint64_t whole = at;
     w->end = w->segment.head.base + at;
     while (at < w->size) {
         status = walk_record_at(w, at, &record, &p);

@@ -15,7 +15,7 @@
 #ifndef STORE_WALK_H
 #define STORE_WALK_H
 
-#include "store/index.h"
+#include "store/checkpoint.h"
 #include "store/message.h"
 #include "store/segment.h"
 
@@ -62,6 +62,9 @@ struct walk {
     struct store_error *error; /* what the system refused */
     bool thorough;             /* looks into every message, not only a conversation's first */
     bool salvage;              /* looks for whole records in a torn end, too */
+    /* NULL, or the index is filled already, and the log is read from the place of this checkpoint on.
+     * One that does not fit the log ends the walk with STORE_END. */
+    const struct checkpoint_head *start;
 
     /* What has been read. */
     uint64_t end;        /* the place behind the last record */
@@ -71,6 +74,8 @@ struct walk {
     int64_t last_date;   /* the highest */
     uint64_t durable;    /* the last record, or segment, was written when the log was, up to here */
     uint8_t last_flags;  /* of the last record */
+    uint64_t last_place; /* of the last record; 0: there is none */
+    uint32_t last_check; /* its check */
     uint64_t torn_bytes; /* behind the last whole record */
     bool torn_head;      /* the last file is a segment whose head was not finished */
 
@@ -83,6 +88,7 @@ struct walk {
     uint64_t log;              /* identity of the log; from the first head that is whole */
     bool known;                /* there was one */
     bool head_read;            /* that of this segment is whole */
+    bool begun;                /* the segment that `start` lies in has been reached */
     bool adrift;               /* where the next segment begins cannot be told */
     struct walk_range *lost;   /* in order */
     uint32_t lost_count, lost_cap;

@@ -185,6 +185,9 @@ static void a_damaged_log_is_65_and_nothing_is_changed(void **state)
     client_close(&c);
     server_signal(&server, SIGTERM);
     assert_int_equal(server_wait_end(&server), 0);
+    /* With a checkpoint only the end of the log is read. */
+    snprintf(path, sizeof path, "%s/checkpoint", server.data);
+    assert_int_equal(unlink(path), 0);
     snprintf(path, sizeof path, "%s/0000000000000001.seg", server.data);
     int fd = open(path, O_RDWR | O_CLOEXEC);
     uint8_t byte;

@@ -251,7 +251,7 @@ static void model_check_stats(struct model *m)
     }
     store_get_stats(m->store, &stats);
     if (stats.messages != messages || stats.users != users || stats.conversations != pairs ||
-        stats.bytes != simdisk_used(m->disk))
+        stats.bytes != simdisk_log(m->disk))
         model_wrong(m,
                     "the store counts %" PRIu64 " messages, %" PRIu64 " users, %" PRIu64
                     " conversations, %" PRIu64 " bytes",

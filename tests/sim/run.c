@@ -307,6 +307,8 @@ static const char *run_find_sealed(struct run *r, const struct message *message,
  * from opening, and from changing anything. */
 static void run_flip(struct run *r)
 {
+    /* With it, only what is behind it is read. */
+    simdisk_drop(&r->disk, "checkpoint");
     const struct message *message;
     size_t at = 0, n = 64; /* the head of a segment */
     const char *name = NULL;
@@ -344,6 +346,16 @@ static void run_flip(struct run *r)
         simdisk_flip(&r->disk, name, bit);
 }
 
+/* A damaged checkpoint, or none, costs time and nothing else. */
+static void run_spoil_checkpoint(struct run *r)
+{
+    const struct buf *b = simdisk_bytes(&r->disk, "checkpoint");
+    if (b && b->n && rng_percent(&r->rng, 70))
+        simdisk_flip(&r->disk, "checkpoint", rng_below(&r->rng, b->n * 8));
+    else
+        simdisk_drop(&r->disk, "checkpoint");
+}
+
 static void run_reopen(struct run *r)
 {
     bool clean = run_close(r);
@@ -353,6 +365,8 @@ static void run_reopen(struct run *r)
         run_disarm(r);
         for (int i = 0; i < 4 && !run_wrong(r); i++)
             run_flip(r);
+    } else if (clean && rng_percent(&r->rng, 30)) {
+        run_spoil_checkpoint(r);
     }
     run_open(r);
 }

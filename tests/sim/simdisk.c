@@ -61,7 +61,7 @@ static struct fate simdisk_begin(struct simdisk *d, enum call call)
     if (d->calls != d->fail_at && !(writes && d->writes == d->fail_write))
         return (struct fate){0, EFFECT_ALL};
     d->faults++;
-    if (call == CALL_SYNC || call == CALL_SYNC_DIR)
+    if ((call == CALL_SYNC || call == CALL_SYNC_DIR) && !d->cache)
         d->failed_syncs++;
     int error = d->fail_error;
     while (!error)
@@ -111,9 +111,16 @@ static int simdisk_open_file(struct simdisk *d, int file)
     return (int)d->open_count++;
 }
 
+/* The checkpoint is a cache: what fails there is no failure of the store. */
+static void simdisk_meet(struct simdisk *d, const char *name)
+{
+    d->cache = strncmp(name, "checkpoint", 10) == 0;
+}
+
 static int simdisk_call_open(void *ctx, const char *name, int create)
 {
     struct simdisk *d = ctx;
+    simdisk_meet(d, name);
     enum call call = create ? CALL_CREATE : CALL_OPEN;
     struct fate fate = simdisk_begin(d, call);
     const struct simname *found = simnames_find(&d->names, name);
@@ -199,6 +206,7 @@ static int simdisk_call_truncate(void *ctx, int file, uint64_t size)
 static int simdisk_call_sync(void *ctx, int file)
 {
     struct simdisk *d = ctx;
+    simdisk_meet(d, simdisk_name_of(d, file));
     struct fate fate = simdisk_begin(d, CALL_SYNC);
     struct simfile *f = simdisk_file(d, file);
     if (fate.effect == EFFECT_ALL) {
@@ -223,6 +231,7 @@ static int simdisk_call_sync_dir(void *ctx)
 static int simdisk_call_rename(void *ctx, const char *from, const char *to)
 {
     struct simdisk *d = ctx;
+    simdisk_meet(d, from);
     struct fate fate = simdisk_begin(d, CALL_RENAME);
     const struct simname *found = simnames_find(&d->names, from);
     if (!found && !fate.error)
@@ -235,6 +244,7 @@ static int simdisk_call_rename(void *ctx, const char *from, const char *to)
 static int simdisk_call_remove(void *ctx, const char *name)
 {
     struct simdisk *d = ctx;
+    simdisk_meet(d, name);
     struct fate fate = simdisk_begin(d, CALL_REMOVE);
     bool found = simnames_find(&d->names, name) != NULL;
     if (!found && !fate.error)
@@ -342,6 +352,15 @@ uint64_t simdisk_used(const struct simdisk *d)
     return used;
 }
 
+uint64_t simdisk_log(const struct simdisk *d)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < d->names.now.count; i++)
+        if (strstr(d->names.now.at[i].name, ".seg"))
+            bytes += d->files[d->names.now.at[i].file]->now.n;
+    return bytes;
+}
+
 const char *simdisk_name(const struct simdisk *d, size_t i)
 {
     return i < d->names.now.count ? d->names.now.at[i].name : NULL;
@@ -351,6 +370,14 @@ const struct buf *simdisk_bytes(const struct simdisk *d, const char *name)
 {
     const struct simname *found = simnames_find(&d->names, name);
     return found ? &d->files[found->file]->now : NULL;
+}
+
+void simdisk_drop(struct simdisk *d, const char *name)
+{
+    if (!simnames_find(&d->names, name))
+        return;
+    simnames_change(&d->names, name, "", -1);
+    simnames_sync(&d->names);
 }
 
 void simdisk_flip(struct simdisk *d, const char *name, uint64_t bit)

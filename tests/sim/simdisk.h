@@ -39,7 +39,8 @@ struct simdisk {
     uint64_t calls;        /* all but close */
     uint64_t writes;       /* those of them that are to change something */
     unsigned faults;       /* failed on demand, or for want of room */
-    unsigned failed_syncs; /* sync and sync_dir among them */
+    unsigned failed_syncs; /* sync and sync_dir among them, but for those of the checkpoint */
+    bool cache;            /* the last name that was made or taken away is the checkpoint's */
     unsigned open_files;
     bool down; /* every call fails, until simdisk_restart */
     bool gone; /* a failed sync has taken changes for written, since the power was cut last */
@@ -68,6 +69,12 @@ bool simdisk_dirty(const struct simdisk *d);
 
 /* Bytes of all files that have a name. */
 uint64_t simdisk_used(const struct simdisk *d);
+
+/* Removes a file, if it is there, for good. Everything else must be durable. */
+void simdisk_drop(struct simdisk *d, const char *name);
+
+/* Bytes of all segments. */
+uint64_t simdisk_log(const struct simdisk *d);
 
 /* The files that have a name, in no order: NULL behind the last. */
 const char *simdisk_name(const struct simdisk *d, size_t i);

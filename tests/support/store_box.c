@@ -17,6 +17,8 @@
 static int box_disk_open(void *ctx, const char *name, int create)
 {
     struct box *b = ctx;
+    if (!b->checkpoints && strncmp(name, "checkpoint", 10) == 0)
+        return create ? -EPERM : -ENOENT;
     if (create)
         b->syncs_at_create = b->syncs;
     return create && b->open_error ? -b->open_error : b->real.open(b->real.ctx, name, create);

@@ -1,0 +1,285 @@
+#include "store/checkpoint.h"
+
+#include "base/endian.h"
+#include "codec/crc32c.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#define CHECKPOINT_NAME "checkpoint"
+#define CHECKPOINT_NEW "checkpoint.new"
+#define CHECKPOINT_VERSION 1
+#define CHECKPOINT_HEAD 80
+#define CHECKPOINT_CONVERSATION 24
+#define CHECKPOINT_MAX (UINT64_C(8) << 30) /* bytes; more is no checkpoint of ours */
+
+/* Entries put together in one turn: some ten microseconds. */
+#define CHECKPOINT_SLICE 1024
+
+static const uint8_t magic[8] = {'p', 'a', 'r', 'l', 'e', 'y', 'c', 'k'};
+
+void checkpoint_init(struct checkpoint *c, const struct disk *disk, const struct log *log,
+                     bool threaded)
+{
+    *c = (struct checkpoint){.disk = disk, .log = log, .threaded = threaded};
+}
+
+/* ---- writing ----------------------------------------------------------------------------- */
+
+static int checkpoint_write(const struct disk *disk, struct slice bytes)
+{
+    void *ctx = disk->ctx;
+    disk->remove(ctx, CHECKPOINT_NEW); /* of an earlier try */
+    int file = disk->open(ctx, CHECKPOINT_NEW, 1);
+    if (file < 0)
+        return file;
+    int result = disk->pwrite(ctx, file, bytes.p, bytes.n, 0);
+    if (!result)
+        result = disk->sync(ctx, file);
+    disk->close(ctx, file);
+    if (!result)
+        result = disk->rename(ctx, CHECKPOINT_NEW, CHECKPOINT_NAME);
+    if (result)
+        disk->remove(ctx, CHECKPOINT_NEW);
+    return result ? result : disk->sync_dir(ctx);
+}
+
+static void *checkpoint_main(void *arg)
+{
+    struct checkpoint *c = arg;
+    int result = checkpoint_write(c->disk, buf_slice(&c->bytes));
+    if (result)
+        log_write(c->log, LOG_WARN, "cannot write a checkpoint, the next start takes longer: %s",
+                  strerror(-result));
+    return NULL;
+}
+
+static void checkpoint_join(struct checkpoint *c)
+{
+    if (c->writing)
+        pthread_join(c->thread, NULL);
+    c->writing = false;
+}
+
+static void checkpoint_hand_over(struct checkpoint *c)
+{
+    sigset_t all, before; /* signals are the owner's */
+    c->open = false;
+    if (!c->threaded) {
+        checkpoint_main(c);
+        return;
+    }
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    c->writing = pthread_create(&c->thread, NULL, checkpoint_main, c) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void checkpoint_fini(struct checkpoint *c)
+{
+    checkpoint_join(c);
+    buf_free(&c->bytes);
+}
+
+/* Conversations of which nothing is committed stand at the end, and may yet be forgotten. */
+static uint32_t checkpoint_committed(const struct index *ix)
+{
+    uint32_t n = ix->conversation_count;
+    while (n && ix->conversations[n - 1].last == 0)
+        n--;
+    return n;
+}
+
+static void checkpoint_put_head(struct buf *out, const struct checkpoint_head *head,
+                                uint32_t conversations)
+{
+    uint8_t *p = buf_reserve(out, CHECKPOINT_HEAD);
+    if (!p)
+        return;
+    memcpy(p, magic, sizeof magic);
+    le32_store(p + 8, CHECKPOINT_VERSION);
+    le32_store(p + 12, CHECKPOINT_HEAD);
+    le64_store(p + 16, head->log);
+    le64_store(p + 24, head->place);
+    le64_store(p + 32, head->next_id);
+    le64_store(p + 40, (uint64_t)head->last_date);
+    le64_store(p + 48, head->messages);
+    le64_store(p + 56, head->last_place);
+    le32_store(p + 64, head->last_check);
+    le32_store(p + 68, head->last_flags);
+    le32_store(p + 72, conversations);
+    le32_store(p + 76, 0); /* users: not known before the conversations are through */
+    out->n += CHECKPOINT_HEAD;
+}
+
+void checkpoint_begin(struct checkpoint *c, const struct index *ix,
+                      const struct checkpoint_head *head)
+{
+    if (c->open)
+        return;
+    /* The one before is on the disk long since, or the disk is so slow that waiting is right. */
+    checkpoint_join(c);
+    buf_free(&c->bytes);
+    c->open = true;
+    c->names = false;
+    c->done = c->users = 0;
+    c->conversations = checkpoint_committed(ix);
+    checkpoint_put_head(&c->bytes, head, c->conversations);
+    while (c->open && !c->threaded)
+        checkpoint_step(c, ix);
+}
+
+static void checkpoint_put_conversation(struct checkpoint *c, const struct conversation *one)
+{
+    uint8_t *p = buf_reserve(&c->bytes, CHECKPOINT_CONVERSATION);
+    if (!p)
+        return;
+    le32_store(p, one->user[0]);
+    le32_store(p + 4, one->user[1]);
+    le64_store(p + 8, one->last);
+    le64_store(p + 16, one->last_id);
+    c->bytes.n += CHECKPOINT_CONVERSATION;
+    for (int i = 0; i < 2; i++)
+        if (one->user[i] >= c->users)
+            c->users = one->user[i] + 1;
+}
+
+static void checkpoint_put_user(struct checkpoint *c, struct slice name)
+{
+    uint8_t n = (uint8_t)name.n;
+    buf_append(&c->bytes, &n, 1);
+    buf_append_slice(&c->bytes, name);
+}
+
+void checkpoint_step(struct checkpoint *c, const struct index *ix)
+{
+    for (int i = 0; c->open && i < CHECKPOINT_SLICE; i++) {
+        if (c->bytes.failed) {
+            log_write(c->log, LOG_WARN, "no memory for a checkpoint; the next start takes longer");
+            c->open = false;
+        } else if (!c->names && c->done < c->conversations) {
+            checkpoint_put_conversation(c, &ix->conversations[c->done++]);
+        } else if (!c->names) {
+            c->names = true;
+            c->done = 0;
+            le32_store(c->bytes.p + 76, c->users);
+        } else if (c->done < c->users) {
+            checkpoint_put_user(c, index_name(ix, c->done++));
+        } else {
+            uint8_t check[4];
+            le32_store(check, crc32c(0, c->bytes.p, c->bytes.n));
+            buf_append(&c->bytes, check, sizeof check);
+            if (!c->bytes.failed)
+                checkpoint_hand_over(c);
+        }
+    }
+}
+
+void checkpoint_now(struct checkpoint *c, const struct index *ix,
+                    const struct checkpoint_head *head)
+{
+    c->open = false;
+    c->threaded = false;
+    checkpoint_begin(c, ix, head);
+}
+
+/* ---- reading ----------------------------------------------------------------------------- */
+
+struct newest {
+    uint64_t id, place;
+    uint32_t conversation;
+};
+
+static int newest_compare(const void *a, const void *b)
+{
+    const struct newest *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* The users' names, in their order: false if the bytes are not just that many names. */
+static bool checkpoint_read_names(struct slice in, struct slice *names, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (in.n < 1 || in.p[0] < 1 || in.p[0] > 64 || in.n - 1 < in.p[0])
+            return false;
+        names[i] = slice_of(in.p + 1, in.p[0]);
+        in = slice_skip(in, 1 + names[i].n);
+    }
+    return in.n == 0;
+}
+
+/* Conversations get the numbers they had, users perhaps others; lists are in the order of the ids. */
+static bool checkpoint_fill(struct index *ix, const uint8_t *p, uint32_t conversations,
+                            const struct slice *names, uint32_t users, struct newest *newest)
+{
+    for (uint32_t i = 0; i < conversations; i++, p += CHECKPOINT_CONVERSATION) {
+        uint32_t first = le32_load(p), second = le32_load(p + 4), number;
+        if (first >= users || second >= users ||
+            index_intern(ix, names[first], names[second], &number) || number != i)
+            return false;
+        newest[i] = (struct newest){le64_load(p + 16), le64_load(p + 8), number};
+    }
+    if (conversations)
+        qsort(newest, conversations, sizeof *newest, newest_compare);
+    for (uint32_t i = 0; i < conversations; i++)
+        index_commit(ix, newest[i].conversation, newest[i].place, newest[i].id);
+    return true;
+}
+
+static const char *checkpoint_parse(const uint8_t *p, size_t n, struct index *ix,
+                                    struct checkpoint_head *head)
+{
+    if (n < CHECKPOINT_HEAD + 4 || memcmp(p, magic, sizeof magic) != 0)
+        return "it is none of ours";
+    if (le32_load(p + 8) != CHECKPOINT_VERSION || le32_load(p + 12) != CHECKPOINT_HEAD)
+        return "it has another version";
+    if (le32_load(p + n - 4) != crc32c(0, p, n - 4))
+        return "its check does not match";
+    *head = (struct checkpoint_head){.log = le64_load(p + 16),
+                                     .place = le64_load(p + 24),
+                                     .next_id = le64_load(p + 32),
+                                     .last_date = (int64_t)le64_load(p + 40),
+                                     .messages = le64_load(p + 48),
+                                     .last_place = le64_load(p + 56),
+                                     .last_check = le32_load(p + 64),
+                                     .last_flags = le32_load(p + 68)};
+    uint32_t conversations = le32_load(p + 72), users = le32_load(p + 76);
+    size_t body = n - CHECKPOINT_HEAD - 4;
+    if (conversations > body / CHECKPOINT_CONVERSATION || users > body)
+        return "it is too short";
+    size_t lists = (size_t)conversations * CHECKPOINT_CONVERSATION;
+    struct slice *names = calloc((size_t)users + 1, sizeof *names);
+    struct newest *newest = calloc((size_t)conversations + 1, sizeof *newest);
+    const char *why = NULL;
+    if (!names || !newest)
+        why = "there is no memory to read it";
+    else if (!checkpoint_read_names(slice_of(p + CHECKPOINT_HEAD + lists, body - lists), names,
+                                    users) ||
+             !checkpoint_fill(ix, p + CHECKPOINT_HEAD, conversations, names, users, newest))
+        why = "it contradicts itself";
+    free(names);
+    free(newest);
+    return why;
+}
+
+const char *checkpoint_load(const struct disk *disk, struct index *ix, struct checkpoint_head *head)
+{
+    int file = disk->open(disk->ctx, CHECKPOINT_NAME, 0);
+    if (file < 0)
+        return file == -ENOENT ? "" : "it cannot be opened";
+    int64_t size = disk->size(disk->ctx, file);
+    uint8_t *bytes = size >= 0 && (uint64_t)size < CHECKPOINT_MAX ? malloc((size_t)size + 1) : NULL;
+    const char *why = "it cannot be read";
+    if (bytes && disk->pread(disk->ctx, file, bytes, (size_t)size, 0) == size)
+        why = checkpoint_parse(bytes, (size_t)size, ix, head);
+    free(bytes);
+    disk->close(disk->ctx, file);
+    return why;
+}
+
+void checkpoint_remove(const struct disk *disk)
+{
+    if (disk->remove(disk->ctx, CHECKPOINT_NAME) == 0)
+        disk->sync_dir(disk->ctx);
+}

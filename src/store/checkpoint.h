@@ -1,0 +1,92 @@
+/*
+ * checkpoint: the index in a file, so that a start reads the end of the log only.
+ *
+ * It is a cache. It is written whole or not at all: under another name, synced, renamed, and the name
+ * made durable; missing, damaged, of another version or of another log, it costs the time to read the
+ * whole log and nothing else.
+ *
+ * The file `checkpoint`, all integers little-endian:
+ *
+ *     0   8  "parleyck"
+ *     8   4  version: 1
+ *    12   4  bytes of this head: 80
+ *    16   8  identity of the log
+ *    24   8  place: the log in front of it was durable when this was begun, and is in here
+ *    32   8  lowest id behind it
+ *    40   8  highest date in front of it
+ *    48   8  messages in front of it
+ *    56   8  place of the last record in front of it; 0: none
+ *    64   4  check of that record, as it stands in the log
+ *    68   4  flags of that record
+ *    72   4  conversations
+ *    76   4  users
+ *    80      for each conversation, in the order of their numbers, 24 bytes: two users (4 each, as
+ *            places in the list below), place (8) and id (8) of the newest record
+ *            for each user: bytes of the id (1), the id
+ *            CRC-32C of everything in front of it (4)
+ *
+ * It is put together a slice a turn while messages go on: a conversation's newest record may lie behind
+ * `place`. Reading the log from there finds it again.
+ */
+#ifndef STORE_CHECKPOINT_H
+#define STORE_CHECKPOINT_H
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "store/disk.h"
+#include "store/index.h"
+
+#include <pthread.h>
+
+struct checkpoint_head {
+    uint64_t log;
+    uint64_t place;
+    uint64_t next_id;
+    int64_t last_date;
+    uint64_t messages;
+    uint64_t last_place;
+    uint32_t last_check;
+    uint32_t last_flags;
+};
+
+struct checkpoint {
+    const struct disk *disk;
+    const struct log *log;
+    bool threaded;
+    bool open;    /* one is being put together */
+    bool writing; /* the thread has it */
+    pthread_t thread;
+    uint32_t conversations, users; /* of it, in all; users as far as they are known */
+    uint32_t done;                 /* of the conversations, then of the users */
+    bool names;                    /* the users' turn */
+    struct buf bytes;
+};
+
+void checkpoint_init(struct checkpoint *c, const struct disk *disk, const struct log *log,
+                     bool threaded);
+
+/* Waits for the one that is being written, drops one that is not complete. */
+void checkpoint_fini(struct checkpoint *c);
+
+/* Begins one, unless one is under way. */
+void checkpoint_begin(struct checkpoint *c, const struct index *ix,
+                      const struct checkpoint_head *head);
+
+/* Puts the next slice together; hands it to its thread after the last. Nothing is under way: nothing. */
+void checkpoint_step(struct checkpoint *c, const struct index *ix);
+
+/* Begins one and writes it at once, on the caller's thread. */
+void checkpoint_now(struct checkpoint *c, const struct index *ix,
+                    const struct checkpoint_head *head);
+
+/*
+ * Fills an empty index. NULL, or why there is none to be had, and the index must be made anew ("": there
+ * is no file).
+ */
+const char *checkpoint_load(const struct disk *disk, struct index *ix,
+                            struct checkpoint_head *head);
+
+/* Removes it: it is not of this log any more. */
+void checkpoint_remove(const struct disk *disk);
+
+#endif

@@ -14,16 +14,14 @@ struct answer {
     bool begun;     /* page: the head of its frame is sent */
     uint8_t user_n; /* page: the correspondent */
     uint8_t user[STORE_MAX_USER];
-    struct buf ref;  /* as the client wrote it */
-    struct buf held; /* frames that wait behind the answer */
-    uint16_t code;   /* to close with behind them; 0: go on */
-    const char *reason;
+    struct buf ref; /* as the client wrote it */
 };
 
 static struct answer *answer_new(struct session *s, enum answer_part part, struct slice ref)
 {
     struct answer *a = calloc(1, sizeof *a);
-    if (!a) {
+    if (!a || session_hold(s)) {
+        free(a);
         stream_close(&s->ws.stream);
         return NULL;
     }
@@ -43,42 +41,21 @@ void answer_free(struct session *s)
     list_remove(&a->link);
     store_read_end(&a->read);
     buf_free(&a->ref);
-    buf_free(&a->held);
     free(a);
     s->answer = NULL;
-}
-
-void answer_hold(struct session *s, struct slice text)
-{
-    struct buf *held = &s->answer->held;
-    uint8_t head[FRAME_MAX_HEAD];
-    buf_append(held, head, frame_write_head(head, FRAME_TEXT, text.n));
-    buf_append_slice(held, text);
-    if (held->failed)
-        stream_close(&s->ws.stream);
-}
-
-void answer_close_behind(struct session *s, uint16_t code, const char *reason)
-{
-    s->answer->code = code;
-    s->answer->reason = reason;
-}
-
-size_t answer_held(const struct session *s)
-{
-    return s->answer->held.n;
 }
 
 /* Out of memory, or a log that cannot be read. A close frame can be sent as long as no other frame is
    half sent. */
 static void answer_fail(struct session *s)
 {
-    if (s->answer && !s->answer->begun) {
-        answer_free(s);
-        session_close(s, CLOSE_SERVER_ERROR, "the store cannot be read");
-    } else {
+    if (s->answer->begun) {
         stream_close(&s->ws.stream);
+        return;
     }
+    session_close(s, CLOSE_SERVER_ERROR, "the store cannot be read");
+    answer_free(s);
+    session_release(s);
 }
 
 /* ---- snippets ---------------------------------------------------------------------------- */
@@ -167,13 +144,8 @@ static void write_end(struct session *s)
         write_page_end(s);
     else
         write_snippets_end(s);
-    struct answer *a = s->answer;
-    uint16_t code = a->code;
-    const char *reason = a->reason;
-    stream_write(&s->ws.stream, buf_slice(&a->held));
     answer_free(s);
-    if (code)
-        session_close(s, code, reason);
+    session_release(s);
 }
 
 static enum store_status write_next(struct session *s)
@@ -215,10 +187,8 @@ void answer_continue(struct session *s)
         stream_pause(stream);
         list_remove(&s->answer->link);
         list_append(&session_chat(s)->waiting, &s->answer->link);
-    } else if (status != STORE_OK && status != STORE_END) {
+    } else if (s->answer && status != STORE_OK) {
         answer_fail(s);
-    } else {
-        session_resume(s);
     }
 }
 

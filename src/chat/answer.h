@@ -21,13 +21,6 @@ void answer_continue(struct session *s);
 /* Goes on with those that waited for the disk. */
 void answer_continue_waiting(struct chat *chat);
 
-/* Holds back a text until the answer is through; how many bytes are held. */
-void answer_hold(struct session *s, struct slice text);
-size_t answer_held(const struct session *s);
-
-/* Closes the connection when the answer is through; the reason outlives it. */
-void answer_close_behind(struct session *s, uint16_t code, const char *reason);
-
 /* Forgets the answer, if there is one. */
 void answer_free(struct session *s);
 

@@ -30,28 +30,6 @@ static void answer(const struct request *r, struct slice data, struct slice meta
     session_send(r->session, frame);
 }
 
-/* event is JSON: the name of what it answers, or null. */
-static void send_info(struct session *s, const char *code, struct slice text, struct slice event,
-                      struct slice ref)
-{
-    struct chat *chat = session_chat(s);
-    buf_clear(&chat->text);
-    wire_write_string(&chat->text, text);
-    buf_clear(&chat->meta);
-    buf_printf(&chat->meta, "{\"code\":\"%s\",\"event\":", code);
-    buf_append_slice(&chat->meta, event);
-    buf_append_lit(&chat->meta, "}");
-    buf_clear(&chat->frame);
-    wire_write(&chat->frame, SLICE("info"), buf_slice(&chat->text), ref, buf_slice(&chat->meta));
-    chat->frame.failed |= chat->text.failed || chat->meta.failed;
-    session_send(s, &chat->frame);
-}
-
-void api_info(struct session *s, const char *code, const char *text)
-{
-    send_info(s, code, slice_str(text), SLICE("null"), SLICE(""));
-}
-
 /* Refuses a request. The text is UTF-8; what comes from the client goes through `quoted`. */
 __attribute__((format(printf, 3, 4))) static void refuse(const struct request *r, const char *code,
                                                          const char *format, ...)
@@ -63,7 +41,7 @@ __attribute__((format(printf, 3, 4))) static void refuse(const struct request *r
     va_end(args);
     snprintf(event, sizeof event, "\"%s\"", r->name);
     session_chat(r->session)->stats.refused++;
-    send_info(r->session, code, slice_str(text), slice_str(event), r->ref);
+    session_info(r->session, code, slice_str(text), slice_str(event), r->ref);
 }
 
 /* A value as the client wrote it, cut to what is read at a glance, for an error. */
@@ -279,7 +257,7 @@ static void not_stored(struct session *s, int error, struct slice ref)
     char text[128];
     snprintf(text, sizeof text, "the message was not stored: %s; it can be sent again", why);
     session_chat(s)->stats.refused++;
-    send_info(s, "not_stored", slice_str(text), SLICE("\"message\""), ref);
+    session_info(s, "not_stored", slice_str(text), SLICE("\"message\""), ref);
 }
 
 static void on_message(const struct request *r)
@@ -426,7 +404,7 @@ static void refuse_frame(struct session *s, const struct envelope *e, const char
     if (e->event.type == JSON_STRING && !e->event.escaped && e->event.raw.n <= 64)
         name = slice_of(e->event.raw.p - 1, e->event.raw.n + 2);
     session_chat(s)->stats.refused++;
-    send_info(s, code, slice_str(text), name, e->ref);
+    session_info(s, code, slice_str(text), name, e->ref);
 }
 
 void api_receive(struct session *s, struct slice frame)

@@ -9,9 +9,6 @@
 /* A frame has come. */
 void api_receive(struct session *s, struct slice frame);
 
-/* Tells a client something that is no answer to a request; text is plain ASCII without quotes. */
-void api_info(struct session *s, const char *code, const char *text);
-
 /* The store's word on the oldest send that waits: what api_send put into chat->pending. */
 void api_committed(void *ctx, const struct store_message *message);
 void api_failed(void *ctx, uint64_t id, int error);

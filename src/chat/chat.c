@@ -84,6 +84,7 @@ static void on_timer(struct websocket *ws)
 
 static void on_closed(struct websocket *ws)
 {
+    answer_free(session_of(ws));
     session_closed(session_of(ws));
 }
 
@@ -106,7 +107,9 @@ static void drain_list(struct list *sessions)
     {
         struct session *s = container_of(link, struct session, link);
         if (s->ws.state == WEBSOCKET_OPEN)
-            api_info(s, "going_away", "the server is shutting down; connect again in a moment");
+            session_info(s, "going_away",
+                         SLICE("the server is shutting down; connect again in a moment"),
+                         SLICE("null"), SLICE(""));
         if (s->ws.state != WEBSOCKET_ENDED)
             session_close(s, CLOSE_GOING_AWAY, "the server is shutting down");
     }

@@ -1,7 +1,6 @@
 #include "chat/session.h"
 
-#include "chat/answer.h"
-#include "chat/api.h"
+#include "chat/wire.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +12,12 @@
 #define SESSION_FLOOD 1000
 /* Sends that wait for their commit before no more is read from a connection. */
 #define SESSION_PENDING 1024
+
+struct held {
+    struct buf frames;
+    uint16_t code; /* to close with behind them; 0: go on */
+    const char *reason;
+};
 
 static uint32_t session_now(const struct session *s)
 {
@@ -45,6 +50,14 @@ void session_opened(struct session *s)
     stream_set_timer(&s->ws.stream, SESSION_TICK_MS);
 }
 
+static void held_free(struct session *s)
+{
+    if (s->held)
+        buf_free(&s->held->frames);
+    free(s->held);
+    s->held = NULL;
+}
+
 static void session_free(struct session *s)
 {
     if (s->gone && s->pending == 0)
@@ -63,7 +76,7 @@ void session_closed(struct session *s)
 {
     session_chat(s)->stats.connections--;
     session_leave(s);
-    answer_free(s);
+    held_free(s);
     s->gone = true;
     session_free(s);
 }
@@ -85,7 +98,7 @@ void session_settled(struct session *s)
 
 void session_resume(struct session *s)
 {
-    if (s->ws.stream.flags & STREAM_PAUSED && !s->answer && s->pending < SESSION_PENDING)
+    if (s->ws.stream.flags & STREAM_PAUSED && !s->held && s->pending < SESSION_PENDING)
         stream_resume(&s->ws.stream);
 }
 
@@ -146,9 +159,11 @@ void session_timer(struct session *s)
     }
     if (until_expiry(s) <= 0) {
         s->expires = INT64_MAX; /* said once */
-        api_info(s, "token_expired", "the token has expired; register again with a fresh one");
+        session_info(s, "token_expired",
+                     SLICE("the token has expired; register again with a fresh one"), SLICE("null"),
+                     SLICE(""));
         session_close(s, CLOSE_TOKEN_EXPIRED, "token expired");
-        if (!s->answer)
+        if (!s->held)
             return;
     }
     if (stream_stuck_ms(stream) >= CHAT_STUCK_MS) {
@@ -231,10 +246,50 @@ void session_send_now(struct session *s, const struct buf *text)
 
 void session_send(struct session *s, const struct buf *text)
 {
-    if (s->answer && !text->failed)
-        answer_hold(s, buf_slice(text));
-    else
+    uint8_t head[FRAME_MAX_HEAD];
+    if (!s->held || text->failed) {
         session_send_now(s, text);
+        return;
+    }
+    struct buf *frames = &s->held->frames;
+    buf_append(frames, head, frame_write_head(head, FRAME_TEXT, text->n));
+    buf_append_slice(frames, buf_slice(text));
+    if (frames->failed)
+        stream_close(&s->ws.stream);
+}
+
+int session_hold(struct session *s)
+{
+    s->held = calloc(1, sizeof *s->held);
+    return s->held ? 0 : -ENOMEM;
+}
+
+void session_release(struct session *s)
+{
+    uint16_t code = s->held->code;
+    const char *reason = s->held->reason;
+    stream_write(&s->ws.stream, buf_slice(&s->held->frames));
+    held_free(s);
+    if (code)
+        session_close(s, code, reason);
+    else
+        session_resume(s);
+}
+
+void session_info(struct session *s, const char *code, struct slice text, struct slice event,
+                  struct slice ref)
+{
+    struct chat *chat = session_chat(s);
+    buf_clear(&chat->text);
+    wire_write_string(&chat->text, text);
+    buf_clear(&chat->meta);
+    buf_printf(&chat->meta, "{\"code\":\"%s\",\"event\":", code);
+    buf_append_slice(&chat->meta, event);
+    buf_append_lit(&chat->meta, "}");
+    buf_clear(&chat->frame);
+    wire_write(&chat->frame, SLICE("info"), buf_slice(&chat->text), ref, buf_slice(&chat->meta));
+    chat->frame.failed |= chat->text.failed || chat->meta.failed;
+    session_send(s, &chat->frame);
 }
 
 void session_send_live(struct session *s, const struct buf *text)
@@ -242,8 +297,8 @@ void session_send_live(struct session *s, const struct buf *text)
     if (s->ws.state != WEBSOCKET_OPEN)
         return;
     /* In front of what is live there may be the end of an answer, which does not count. */
-    size_t answers = s->answer ? 0 : 2 * STREAM_HIGH;
-    size_t waiting = s->answer ? answer_held(s) : s->ws.stream.queued;
+    size_t answers = s->held ? 0 : 2 * STREAM_HIGH;
+    size_t waiting = s->held ? s->held->frames.n : s->ws.stream.queued;
     if (waiting + text->n > session_chat(s)->options.max_queue + answers) {
         session_chat(s)->stats.too_slow++;
         session_close(s, CLOSE_TOO_SLOW, "more events wait than --max-queue allows");
@@ -255,10 +310,12 @@ void session_send_live(struct session *s, const struct buf *text)
 
 void session_close(struct session *s, uint16_t code, const char *reason)
 {
-    if (s->answer && code == CLOSE_TOO_SLOW)
+    if (s->held && code == CLOSE_TOO_SLOW) {
         stream_close(&s->ws.stream); /* the end of the answer would never come */
-    else if (s->answer)
-        answer_close_behind(s, code, reason);
-    else
+    } else if (s->held) {
+        s->held->code = code;
+        s->held->reason = reason;
+    } else {
         websocket_close(&s->ws, code, reason);
+    }
 }

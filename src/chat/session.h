@@ -1,8 +1,8 @@
 /*
  * session: one connection of a client: its deadlines, its limits, what is sent to it.
  *
- * Whatever goes to a client passes session_send or session_send_live. While an answer of many parts
- * is under way (answer.h), everything else waits behind it.
+ * Whatever goes to a client passes session_send or session_send_live. While a long answer is under way
+ * the session holds: everything else waits behind it, a close too, and no request is read.
  */
 #ifndef CHAT_SESSION_H
 #define CHAT_SESSION_H
@@ -10,12 +10,14 @@
 #include "chat/chat.h"
 
 struct answer;
+struct held;
 
 struct session {
     struct websocket ws;
     struct online *user;   /* NULL: not registered */
     struct list link;      /* in its user's list, or in chat->unregistered */
-    struct answer *answer; /* under way; NULL: none */
+    struct held *held;     /* what waits behind a long answer; NULL: it does not hold */
+    struct answer *answer; /* answer.h's: the long answer; NULL: none */
     int64_t expires;       /* wall clock, ms: the token's end; INT64_MAX: never */
     uint32_t opened;       /* loop->now, truncated: the upgrade, before it the accept */
     uint32_t refilled;     /* likewise: when `credit` was last reckoned */
@@ -40,15 +42,24 @@ __attribute__((warn_unused_result)) bool session_charge(struct session *s);
 __attribute__((warn_unused_result)) int session_register(struct session *s, struct slice user,
                                                          int64_t expires);
 
-/* Queues a text, behind the answer that is under way; or in front of it, as a part of it. One that
-   memory ran out for closes the connection. */
+/* Begins to hold: 0 or -ENOMEM. Ends it: what was held is sent, and the connection closed if that was
+   asked for meanwhile, or read on. */
+__attribute__((warn_unused_result)) int session_hold(struct session *s);
+void session_release(struct session *s);
+
+/* Queues a text, or holds it; or queues it in any case. One that memory ran out for closes the
+   connection. */
 void session_send(struct session *s, const struct buf *text);
 void session_send_now(struct session *s, const struct buf *text);
+
+/* Sends an info; event is JSON: the name of what it answers, or null. */
+void session_info(struct session *s, const char *code, struct slice text, struct slice event,
+                  struct slice ref);
 
 /* Queues a live event; a reader that is too slow for it is closed with 4008. */
 void session_send_live(struct session *s, const struct buf *text);
 
-/* Ends the session, behind the answer that is under way. */
+/* Ends the session, behind what is held. */
 void session_close(struct session *s, uint16_t code, const char *reason);
 
 /* Ends and forgets it: called once by the websocket. */

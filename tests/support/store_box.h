@@ -31,7 +31,8 @@ struct box {
     size_t failed_count;
     char last_log[1024];
 
-    bool checkpoints; /* set before box_open; otherwise none are written, and all of the log is read */
+    bool
+        checkpoints; /* set before box_open; otherwise none are written, and all of the log is read */
 
     /* Faults: an errno for the call, 0 for none. Set while no batch is under way. */
     int pwrite_error, sync_error, truncate_error, open_error, remove_error;

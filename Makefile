@@ -21,7 +21,8 @@ endif
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
         -Wpointer-arith -Wwrite-strings -Wundef -Wformat=2
 SAN  := -O1 -g -fno-omit-frame-pointer
-FLAGS_release  := -O2 -ffunction-sections -fdata-sections -fno-plt -fstack-protector-strong
+FLAGS_release  := -O2 -ffunction-sections -fdata-sections -fno-plt -fstack-protector-strong \
+                  -fno-asynchronous-unwind-tables
 FLAGS_debug    := -O0 -g3
 FLAGS_asan     := $(SAN) -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_tsan     := $(SAN) -fsanitize=thread

@@ -56,7 +56,7 @@ FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] bench/*.[ch] tests/*/*
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test test-suite list-tests test-tools sim soak mutants check install clean help
+.PHONY: all run test test-suite list-tests test-tools sim soak crash mutants check install clean help
 
 all: $(PROGRAMS)
 
@@ -137,6 +137,11 @@ JOBS  ?= $(shell nproc)
 sim soak: $(SIM)
 	$(SIM) --seeds $(SEEDS) --from $(FROM) --jobs $(JOBS)
 
+# kill -9 of the real server under load, with real files.
+KILLS ?= 1000
+crash: $(B)/parleyd $(B)/tests/api/crash
+	CRASH_ROUNDS=$(KILLS) $(B)/tests/api/crash
+
 # Plants bugs in the store; each must be found.
 mutants: $(SIM)
 	@CC='$(CC)' FLAGS='$(CPPFLAGS_ALL) $(CFLAGS_ALL)' LINK='$(LDFLAGS_ALL)' \
@@ -151,6 +156,7 @@ help:
 	@echo "make test       all tests, also under the sanitizers and Valgrind; installs cmocka if it may"
 	@echo "make sim        100000 runs of the store on a simulated disk that crashes and fails"
 	@echo "make soak       the same, SEEDS=N of them from seed FROM=N on"
+	@echo "make crash      kill -9 of the real server under load, KILLS=1000 times"
 	@echo "make mutants    plants bugs in the store, which the simulation must find"
 	@echo "make check      format, static analysis, warnings as errors with gcc and clang"
 	@echo "make install    to PREFIX ($(PREFIX)), below DESTDIR"

@@ -20,7 +20,8 @@ static int box_disk_open(void *ctx, const char *name, int create)
     if (!b->checkpoints && strncmp(name, "checkpoint", 10) == 0)
         return create ? -EPERM : -ENOENT;
     if (create)
-        b->syncs_at_create = b->syncs;
+        __atomic_store_n(&b->syncs_at_create, __atomic_load_n(&b->syncs, __ATOMIC_SEQ_CST),
+                         __ATOMIC_SEQ_CST);
     return create && b->open_error ? -b->open_error : b->real.open(b->real.ctx, name, create);
 }
 
@@ -45,8 +46,8 @@ static int64_t box_disk_pread(void *ctx, int file, void *p, size_t n, uint64_t a
 static int box_disk_pwrite(void *ctx, int file, const void *p, size_t n, uint64_t at)
 {
     struct box *b = ctx;
-    b->pwrite_at = at;
-    b->pwrite_n = n;
+    __atomic_store_n(&b->pwrite_at, at, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&b->pwrite_n, n, __ATOMIC_SEQ_CST);
     __atomic_fetch_add(&b->pwrites, 1, __ATOMIC_SEQ_CST);
     bool good = !b->pwrite_error || b->pwrites_good;
     if (b->pwrite_error && b->pwrites_good)
@@ -78,7 +79,7 @@ static int box_disk_sync(void *ctx, int file)
 static int box_disk_sync_dir(void *ctx)
 {
     struct box *b = ctx;
-    b->dir_syncs++;
+    __atomic_fetch_add(&b->dir_syncs, 1, __ATOMIC_SEQ_CST);
     return b->real.sync_dir(b->real.ctx);
 }
 

@@ -197,11 +197,14 @@ void answer_continue_waiting(struct chat *chat)
     struct list waiting; /* those that have to wait again stand in chat->waiting */
     list_init(&waiting);
     list_splice(&waiting, &chat->waiting);
-    while (!list_empty(&waiting)) {
+    while (!list_empty(&waiting) && store_can_look(chat->store)) {
         struct answer *a = container_of(waiting.next, struct answer, link);
         list_remove(&a->link);
         answer_continue(a->session);
     }
+    /* Those that had no turn come first in the next one, which whoever took the last step asked for. */
+    list_splice(&waiting, &chat->waiting);
+    list_splice(&chat->waiting, &waiting);
 }
 
 void answer_snippets(struct session *s, struct slice ref)

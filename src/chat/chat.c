@@ -101,36 +101,21 @@ void chat_accept(struct chat *chat, int fd)
 
 /* ---- taking leave ------------------------------------------------------------------------ */
 
-static void drain_list(struct list *sessions)
+static void leave_all(struct list *sessions)
 {
     LIST_EACH(link, sessions)
     {
-        struct session *s = container_of(link, struct session, link);
-        if (s->ws.state == WEBSOCKET_OPEN)
-            session_info(s, "going_away",
-                         SLICE("the server is shutting down; connect again in a moment"),
-                         SLICE("null"), SLICE(""));
-        if (s->ws.state != WEBSOCKET_ENDED)
-            session_close(s, CLOSE_GOING_AWAY, "the server is shutting down");
+        session_leave(container_of(link, struct session, link));
     }
-}
-
-/* Sends that wait for their commit are answered first: nobody shall wonder what became of them. */
-static void drain_if_settled(struct chat *chat)
-{
-    if (chat->draining != CHAT_DRAIN_SETTLING || chat->pending_at < chat->pending.n)
-        return;
-    chat->draining = CHAT_DRAIN_LEAVING;
-    for (uint32_t i = 0; i < chat->hub.n; i++)
-        if (chat->hub.users[i])
-            drain_list(&chat->hub.users[i]->sessions);
-    drain_list(&chat->unregistered);
 }
 
 void chat_drain(struct chat *chat)
 {
-    chat->draining = CHAT_DRAIN_SETTLING;
-    drain_if_settled(chat);
+    chat->draining = true;
+    for (uint32_t i = 0; i < chat->hub.n; i++)
+        if (chat->hub.users[i])
+            leave_all(&chat->hub.users[i]->sessions);
+    leave_all(&chat->unregistered);
 }
 
 /* ---- the store --------------------------------------------------------------------------- */
@@ -149,7 +134,6 @@ static void on_readable(void *ctx)
 static void on_settle(void *ctx)
 {
     struct chat *chat = ctx;
-    drain_if_settled(chat);
     store_flush(chat->store);
 }
 
@@ -194,8 +178,10 @@ void chat_set_secret(struct chat *chat, struct slice secret)
     hmac_key_init(&key, secret);
     hmac_sign(&key, SLICE(""), now);
     hmac_sign(&chat->keys[0], SLICE(""), before);
-    if (chat->keys_n && hmac_equal(before, now))
+    if (chat->keys_n && hmac_equal(before, now)) {
+        chat->keys_n = 1;
         return;
+    }
     chat->keys[1] = chat->keys[0];
     chat->keys[0] = key;
     if (chat->keys_n < 2)

@@ -67,7 +67,7 @@ struct chat {
     struct buf text;    /* likewise the strings in them */
     struct buf meta;    /* likewise their meta */
     struct buf content; /* a content on its way into the store */
-    enum { CHAT_SERVING, CHAT_DRAIN_SETTLING, CHAT_DRAIN_LEAVING } draining;
+    bool draining;
     struct chat_stats stats;
 };
 
@@ -79,14 +79,15 @@ __attribute__((warn_unused_result)) enum store_status
 chat_open(struct chat *chat, struct stream_set *set, const struct chat_options *options,
           const struct store_options *store, struct store_error *error);
 
-/* Takes a new secret; tokens of the one before it stay good. The same again changes nothing. */
+/* Takes a new secret; tokens of the one before it stay good until the next call, with the same again
+   too. */
 void chat_set_secret(struct chat *chat, struct slice secret);
 
 /* Takes over an accepted socket. */
 void chat_accept(struct chat *chat, int fd);
 
-/* Carries no event out any more; once what was sent is answered, tells every client that the server
-   goes away, and closes all. Owner: run the loop until no connection is left, or as long as it likes. */
+/* Carries no event out any more; tells every client that the server goes away as soon as what he sent
+   is answered, and closes all. Owner: run the loop until no connection is left, or as long as it likes. */
 void chat_drain(struct chat *chat);
 
 /* The store's failure, or 0 while it takes messages. */

@@ -64,7 +64,7 @@ static void session_free(struct session *s)
         free(s);
 }
 
-static void session_leave(struct session *s)
+static void session_forget(struct session *s)
 {
     list_remove(&s->link);
     if (s->user && --s->user->count == 0)
@@ -75,7 +75,7 @@ static void session_leave(struct session *s)
 void session_closed(struct session *s)
 {
     session_chat(s)->stats.connections--;
-    session_leave(s);
+    session_forget(s);
     held_free(s);
     s->gone = true;
     session_free(s);
@@ -92,6 +92,8 @@ void session_settled(struct session *s)
     s->pending--;
     if (s->gone)
         session_free(s);
+    else if (session_chat(s)->draining)
+        session_leave(s);
     else
         session_resume(s);
 }
@@ -100,6 +102,18 @@ void session_resume(struct session *s)
 {
     if (s->ws.stream.flags & STREAM_PAUSED && !s->held && s->pending < SESSION_PENDING)
         stream_resume(&s->ws.stream);
+}
+
+/* Nobody shall wonder what became of what he sent: that is answered first. */
+void session_leave(struct session *s)
+{
+    if (s->pending || s->ws.state == WEBSOCKET_ENDED)
+        return;
+    if (s->ws.state == WEBSOCKET_OPEN)
+        session_info(s, "going_away",
+                     SLICE("the server is shutting down; connect again in a moment"), SLICE("null"),
+                     SLICE(""));
+    session_close(s, CLOSE_GOING_AWAY, "the server is shutting down");
 }
 
 /* ---- deadlines --------------------------------------------------------------------------- */
@@ -199,19 +213,22 @@ bool session_charge(struct session *s)
     return true;
 }
 
-/* Closes the session of that user that was silent longest, other than s. */
+/* Where there is one too many, closes the session of that user that was silent longest, other than s. */
 static void session_evict(struct session *s)
 {
     struct session *oldest = NULL;
+    uint32_t staying = 0;
     LIST_EACH(link, &s->user->sessions)
     {
         struct session *other = container_of(link, struct session, link);
-        if (other == s || other->ws.state != WEBSOCKET_OPEN)
+        bool leaving = other->ws.state != WEBSOCKET_OPEN || (other->held && other->held->code);
+        staying += !leaving;
+        if (other == s || leaving)
             continue;
         if (!oldest || stream_silent_ms(&other->ws.stream) > stream_silent_ms(&oldest->ws.stream))
             oldest = other;
     }
-    if (oldest)
+    if (oldest && staying > session_chat(s)->options.max_user_connections)
         session_close(oldest, CLOSE_TOO_MANY, "too many connections of this user");
 }
 
@@ -229,8 +246,7 @@ int session_register(struct session *s, struct slice user, int64_t expires)
     list_append(&online->sessions, &s->link);
     s->user = online;
     online->count++;
-    if (online->count > chat->options.max_user_connections)
-        session_evict(s);
+    session_evict(s);
     return 0;
 }
 

@@ -62,6 +62,9 @@ void session_send_live(struct session *s, const struct buf *text);
 /* Ends the session, behind what is held. */
 void session_close(struct session *s, uint16_t code, const char *reason);
 
+/* The server goes away: says so and closes, once nothing of this session is pending. */
+void session_leave(struct session *s);
+
 /* Ends and forgets it: called once by the websocket. */
 void session_closed(struct session *s);
 

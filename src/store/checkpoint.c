@@ -52,6 +52,7 @@ static void *checkpoint_main(void *arg)
     if (result)
         log_write(c->log, LOG_WARN, "cannot write a checkpoint, the next start takes longer: %s",
                   strerror(-result));
+    __atomic_store_n(&c->ended, 1, __ATOMIC_RELEASE);
     return NULL;
 }
 
@@ -60,6 +61,7 @@ static void checkpoint_join(struct checkpoint *c)
     if (c->writing)
         pthread_join(c->thread, NULL);
     c->writing = false;
+    buf_free(&c->bytes);
 }
 
 static void checkpoint_hand_over(struct checkpoint *c)
@@ -72,14 +74,16 @@ static void checkpoint_hand_over(struct checkpoint *c)
     }
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    c->ended = 0;
     c->writing = pthread_create(&c->thread, NULL, checkpoint_main, c) == 0;
+    if (!c->writing)
+        log_write(c->log, LOG_WARN, "no thread for a checkpoint; the next start takes longer");
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 void checkpoint_fini(struct checkpoint *c)
 {
     checkpoint_join(c);
-    buf_free(&c->bytes);
 }
 
 /* Conversations of which nothing is committed stand at the end, and may yet be forgotten. */
@@ -116,11 +120,10 @@ static void checkpoint_put_head(struct buf *out, const struct checkpoint_head *h
 void checkpoint_begin(struct checkpoint *c, const struct index *ix,
                       const struct checkpoint_head *head)
 {
-    if (c->open)
+    /* A disk that has not taken the one before yet goes without this one. */
+    if (c->open || (c->writing && c->threaded && !__atomic_load_n(&c->ended, __ATOMIC_ACQUIRE)))
         return;
-    /* The one before is on the disk long since, or the disk is so slow that waiting is right. */
     checkpoint_join(c);
-    buf_free(&c->bytes);
     c->open = true;
     c->names = false;
     c->done = c->users = 0;
@@ -154,6 +157,8 @@ static void checkpoint_put_user(struct checkpoint *c, struct slice name)
 
 void checkpoint_step(struct checkpoint *c, const struct index *ix)
 {
+    if (c->writing && __atomic_load_n(&c->ended, __ATOMIC_ACQUIRE))
+        checkpoint_join(c);
     for (int i = 0; c->open && i < CHECKPOINT_SLICE; i++) {
         if (c->bytes.failed) {
             log_write(c->log, LOG_WARN, "no memory for a checkpoint; the next start takes longer");

@@ -54,7 +54,8 @@ struct checkpoint {
     const struct log *log;
     bool threaded;
     bool open;    /* one is being put together */
-    bool writing; /* the thread has it */
+    bool writing; /* a thread was given it, and not joined yet */
+    int ended;    /* atomic: that thread has */
     pthread_t thread;
     uint32_t conversations, users; /* of it, in all; users as far as they are known */
     uint32_t done;                 /* of the conversations, then of the users */

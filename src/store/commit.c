@@ -100,7 +100,7 @@ static int commit_write(struct commit *c, struct batch *b)
      * still tells that ids above it may have been seen. */
     if (!c->flagged) {
         c->flagged = true;
-        return commit_sync(c);
+        return commit_sync_batch(c, b);
     }
     if (!c->dirty && c->sync == STORE_SYNC_TIMED)
         c->sync_due = clock_mono_ms(&clock_system) + c->sync_ms;

@@ -46,6 +46,7 @@ struct store {
     uint64_t messages;
     uint64_t batch_count;
     struct buf scratch;                   /* the record that was read last */
+    int steps;                            /* records that were looked at in this turn */
     struct bookmark bookmarks[BOOKMARKS]; /* by conversation and id */
 };
 

@@ -3,20 +3,19 @@
 #include <signal.h>
 #include <unistd.h>
 
-/* Takes the next part that is still wanted; waits for one. False: it is over. */
+/* Takes the next part; waits for one. One that was cancelled has no owner. False: it is over. */
 static bool prefetch_next(struct prefetch *p, struct prefetch_part *out)
 {
     pthread_mutex_lock(&p->lock);
-    do {
-        while (!p->stop && p->count == 0)
-            pthread_cond_wait(&p->wake, &p->lock);
-        if (p->count) {
-            *out = p->parts[p->first];
-            p->first = (p->first + 1) % PREFETCH_MAX;
-            p->count--;
-        }
-    } while (!p->stop && !out->owner);
+    while (!p->stop && p->count == 0)
+        pthread_cond_wait(&p->wake, &p->lock);
     bool stop = p->stop;
+    if (!stop) {
+        *out = p->parts[p->first];
+        p->first = (p->first + 1) % PREFETCH_MAX;
+        p->count--;
+        p->working = out->owner;
+    }
     pthread_mutex_unlock(&p->lock);
     return !stop;
 }
@@ -37,9 +36,12 @@ static void *prefetch_main(void *arg)
     uint8_t bytes[4096];
     while (prefetch_next(p, &part)) {
         /* Whatever goes wrong here, the owner will meet it in its own reading. */
-        for (uint32_t done = 0; done < part.n; done += (uint32_t)sizeof bytes)
+        for (uint32_t done = 0; part.owner && done < part.n; done += (uint32_t)sizeof bytes)
             if (p->disk->pread(p->disk->ctx, part.file, bytes, sizeof bytes, part.at + done) <= 0)
                 break;
+        pthread_mutex_lock(&p->lock);
+        p->working = NULL;
+        pthread_mutex_unlock(&p->lock);
         prefetch_yield(p);
     }
     return NULL;
@@ -84,14 +86,25 @@ int prefetch_ask(struct prefetch *p, const void *owner, int file, uint64_t at, s
             return result;
     }
     pthread_mutex_lock(&p->lock);
-    if (p->count < PREFETCH_MAX) {
+    int full = p->count == PREFETCH_MAX;
+    if (!full) {
         uint32_t bytes = n < PREFETCH_BYTES ? (uint32_t)n : PREFETCH_BYTES;
         p->parts[(p->first + p->count++) % PREFETCH_MAX] =
             (struct prefetch_part){owner, file, bytes, at};
         pthread_cond_signal(&p->wake);
     }
     pthread_mutex_unlock(&p->lock);
-    return 0;
+    return full;
+}
+
+bool prefetch_pending(struct prefetch *p, const void *owner)
+{
+    pthread_mutex_lock(&p->lock);
+    bool found = p->working == owner;
+    for (uint32_t i = 0; i < p->count && !found; i++)
+        found = p->parts[(p->first + i) % PREFETCH_MAX].owner == owner;
+    pthread_mutex_unlock(&p->lock);
+    return found;
 }
 
 void prefetch_cancel(struct prefetch *p, const void *owner)

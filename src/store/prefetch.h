@@ -13,7 +13,7 @@
 
 /* Parts that may wait at a time. Whoever finds no place is called with the others, and asks again. */
 #define PREFETCH_MAX 256
-#define PREFETCH_BYTES (64u << 10) /* of one part, at most */
+#define PREFETCH_BYTES (256u << 10) /* of one part, at most */
 
 struct prefetch_part {
     const void *owner; /* who asked */
@@ -32,7 +32,8 @@ struct prefetch {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stop;
-    bool done; /* something has been brought since prefetch_take */
+    bool done;           /* something has been brought since prefetch_take */
+    const void *working; /* whose part is being read; NULL: nobody's */
     struct prefetch_part parts[PREFETCH_MAX];
     uint32_t first, count; /* a ring */
 };
@@ -40,9 +41,13 @@ struct prefetch {
 void prefetch_init(struct prefetch *p, const struct disk *disk, int fd);
 void prefetch_fini(struct prefetch *p);
 
-/* Asks for n bytes of a file. 0 or -errno: no thread could be started. */
+/* Asks for n bytes of a file. 0; 1: there is no place just now, ask again; -errno: no thread could be
+ * started. An owner has one part at most. */
 __attribute__((warn_unused_result)) int prefetch_ask(struct prefetch *p, const void *owner,
                                                      int file, uint64_t at, size_t n);
+
+/* Whether what this owner has asked for is still to come. */
+bool prefetch_pending(struct prefetch *p, const void *owner);
 
 /* Drops what this owner has asked for. */
 void prefetch_cancel(struct prefetch *p, const void *owner);

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* Records that are looked at before others have their turn: a fraction of a millisecond. */
+/* Records that are looked at in one turn of the loop, for all readers together: a millisecond or two. */
 #define READ_STEPS 2048
 
 /* The first read of a record: most end within it, and a second system call is saved. */
@@ -21,7 +21,8 @@ static enum store_status read_failed(const struct store *s, const struct segment
 }
 
 /* Reads what is in the page cache. True: the rest is asked for, and has to be waited for. False with
- * an empty scratch buffer: a plain read will tell. */
+ * an empty scratch buffer: a plain read will tell; so it ends too where bringing it into the page cache
+ * did not help, be it for an error of the disk. */
 static bool read_must_wait(struct store *s, struct store_read *read, const struct segment *segment,
                            uint64_t at, size_t need, size_t want)
 {
@@ -36,8 +37,12 @@ static bool read_must_wait(struct store *s, struct store_read *read, const struc
     /* An error, or the end of the file, is met again by a plain read. */
     if (got != -EAGAIN && (got < 0 || disk->size(disk->ctx, segment->file) < (int64_t)(at + need)))
         return false;
+    if (read->asked == segment->head.base + at + need)
+        return false;
+    int result = prefetch_ask(&s->prefetch, read, segment->file, at, want);
     read->waits_in = s;
-    return prefetch_ask(&s->prefetch, read, segment->file, at, want) == 0;
+    read->asked = result ? 0 : segment->head.base + at + need;
+    return result >= 0;
 }
 
 /* Makes the scratch buffer hold at least `need` bytes of the log from `place` on, `want` if there
@@ -48,6 +53,8 @@ static enum store_status read_bytes(struct store *s, struct store_read *read, ui
     const struct segment *segment = segments_find(&s->segments, place);
     const struct disk *disk = s->options.disk;
     uint64_t at = place - segment->head.base;
+    if (read->asked && prefetch_pending(&s->prefetch, read))
+        return STORE_WAIT;
     buf_clear(&s->scratch);
     if (!buf_reserve(&s->scratch, want))
         return STORE_SYSTEM;
@@ -103,6 +110,11 @@ static void read_reverse(struct store_read *read)
     }
 }
 
+bool store_can_look(const struct store *s)
+{
+    return s->steps < READ_STEPS;
+}
+
 static struct bookmark *read_bookmark(struct store *s, uint32_t conversation, uint64_t before)
 {
     return &s->bookmarks[(conversation * 31 + before) & (BOOKMARKS - 1)];
@@ -112,11 +124,12 @@ enum store_status store_read_look(struct store *s, struct store_read *read)
 {
     if (!read->place)
         return STORE_OK;
-    for (int steps = 0; read->place; steps++) {
-        if (steps == READ_STEPS) {
+    while (read->place) {
+        if (s->steps == READ_STEPS) {
             prefetch_yield(&s->prefetch);
             return STORE_WAIT;
         }
+        s->steps++;
         struct record r;
         enum store_status status = read_head(s, read, &r);
         if (status)
@@ -148,7 +161,7 @@ enum store_status store_read_page(struct store *s, struct store_read *read, stru
                                 .conversation = index_find(&s->index, user, other)};
     if (read->conversation == INDEX_NONE || limit == 0)
         return STORE_OK;
-    read->places = malloc(read->limit * sizeof *read->places);
+    read->places = calloc(read->limit, sizeof *read->places);
     if (!read->places)
         return STORE_SYSTEM;
     const struct bookmark *mark = read_bookmark(s, read->conversation, before);

@@ -216,6 +216,7 @@ void store_flush(struct store *s)
 {
     struct batch *b = s->gathering;
     checkpoint_step(&s->checkpoint, &s->index);
+    s->steps = 0;
     if (b->records.n == 0 || !commit_submit(&s->commit, b))
         return;
     if (b->rotate)

@@ -128,6 +128,7 @@ struct store_read {
 
     /* The store's: a page that is still being looked up. */
     struct store *waits_in; /* NULL: it has asked for nothing */
+    uint64_t asked;         /* the place that was to be brought in up to; 0: none */
     uint64_t place;         /* the record to be looked at next; 0: it has been looked up */
     uint64_t before,
         oldest; /* ids: the page is in front of the first, and goes back to the second */
@@ -145,6 +146,9 @@ store_read_page(struct store *s, struct store_read *read, struct slice user, str
 /* Looks a page up: STORE_OK when count, bytes and more are known; STORE_WAIT: again, later. */
 __attribute__((warn_unused_result)) enum store_status store_read_look(struct store *s,
                                                                       struct store_read *read);
+
+/* Whether looking pages up may go on in this turn, that is, until the next store_flush. */
+bool store_can_look(const struct store *s);
 
 /* The newest message of each conversation of the user, the most recent first. */
 __attribute__((warn_unused_result)) enum store_status

@@ -165,6 +165,11 @@ void walk_close(struct walk *w)
     free(w->lost);
     free(w->numbers);
     free(w->window);
+    w->names = NULL;
+    w->sizes = NULL;
+    w->lost = NULL;
+    w->numbers = NULL;
+    w->window = NULL;
 }
 
 /* ---- reading ---------------------------------------------------------------------------- */
@@ -626,18 +631,20 @@ static enum store_status walk_start(struct walk *w, uint64_t *at)
         *at = w->size;
         return STORE_OK;
     }
-    if (end < start->place || start->place < base + SEGMENT_HEAD ||
-        !walk_start_fits(w, base + SEGMENT_HEAD))
+    /* One that was made when this segment was not begun yet ends where it begins. */
+    uint64_t from = start->place == base ? base + SEGMENT_HEAD : start->place;
+    if (end < from || from < base + SEGMENT_HEAD || !walk_start_fits(w, base + SEGMENT_HEAD))
         return STORE_END;
     w->begun = true;
-    w->next_id = start->next_id;
+    if (start->next_id > w->next_id) /* a segment begun since may be named after a higher one */
+        w->next_id = start->next_id;
     w->last_date = start->last_date;
     w->messages = start->messages;
     w->last_flags = (uint8_t)start->last_flags;
     w->last_place = start->last_place;
     w->last_check = start->last_check;
     w->durable = start->place;
-    *at = start->place - base;
+    *at = from - base;
     return STORE_OK;
 }
 

@@ -269,9 +269,11 @@ static int breaks(struct box *b, uint64_t before, uint64_t *oldest)
     struct store_read read;
     struct store_message m;
     int n = 0;
+    store_flush(b->store);
     enum store_status status =
         store_read_page(b->store, &read, SLICE("alice"), SLICE("bob"), before, 10);
     for (; status == STORE_WAIT; n++) {
+        store_flush(b->store); /* the next turn */
         box_wait(b);
         store_collect(b->store);
         status = store_read_look(b->store, &read);

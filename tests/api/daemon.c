@@ -245,6 +245,26 @@ static void hup_takes_a_new_secret_and_the_old_tokens_stay_good_until_the_next(v
     }
 }
 
+static void the_previous_secret_ends_with_the_next_hup_also_if_nothing_changed(void **state)
+{
+    (void)state;
+    char path[128], old[4096];
+    struct client c;
+    snprintf(path, sizeof path, "%s/secret", server.data);
+    server_start(&server, NONE);
+    strcpy(old, server_token(&server, "alice"));
+    write_file(path, "the second secret, of 32 bytes or more");
+    for (int hups = 1; hups <= 2; hups++) {
+        server.text_n = 0;
+        server_signal(&server, SIGHUP);
+        server_wait_text(&server, "read the secret file again");
+        client_open(&c, server.port);
+        client_sendf(&c, "{\"event\":\"registerMessages\",\"data\":{\"token\":\"%s\"}}", old);
+        client_expect(&c, hups == 1 ? "*\"OK\"*" : "*bad_token*");
+        client_close(&c);
+    }
+}
+
 static void hup_without_a_secret_makes_none(void **state)
 {
     (void)state;
@@ -402,6 +422,8 @@ int main(void)
                                         finish),
         cmocka_unit_test_setup_teardown(
             hup_takes_a_new_secret_and_the_old_tokens_stay_good_until_the_next, prepare, finish),
+        cmocka_unit_test_setup_teardown(
+            the_previous_secret_ends_with_the_next_hup_also_if_nothing_changed, prepare, finish),
         cmocka_unit_test_setup_teardown(hup_without_a_secret_makes_none, prepare, finish),
         cmocka_unit_test_setup_teardown(the_health_check_says_that_it_is_shutting_down, prepare,
                                         finish),

@@ -54,9 +54,12 @@ static struct disk real;
 static uint8_t warm[1 << 16];
 static unsigned cold_reads; /* that were told to wait */
 static bool cold;
+static bool unreadable; /* what is not in memory cannot be read at all */
 
 static int64_t cold_pread(void *ctx, int file, void *p, size_t n, uint64_t at)
 {
+    if (__atomic_load_n(&unreadable, __ATOMIC_ACQUIRE))
+        return -EIO;
     for (uint64_t block = at / 512; block <= (at + n) / 512; block++)
         __atomic_store_n(&warm[block], 1, __ATOMIC_RELEASE);
     return real.pread(ctx, file, p, n, at);
@@ -112,6 +115,7 @@ static int start(void **state)
     disk.pread_now = cold_pread_now;
     cold_reads = 0;
     cold = false;
+    __atomic_store_n(&unreadable, false, __ATOMIC_RELEASE);
     assert_int_equal(loop_init(&loop, &moved_clock), 0);
     assert_int_equal(stream_set_init(&streams, &loop), 0);
     assert_int_equal(chat_open(&chat, &streams, &options, &store, &error), STORE_OK);
@@ -348,6 +352,30 @@ static void history_on_a_cold_disk_comes_whole_and_others_do_not_wait(void **sta
     client_close(&writer);
 }
 
+static void history_that_cannot_be_read_ends_the_connection_and_nothing_spins(void **state)
+{
+    (void)state;
+    struct client reader, writer;
+    open_client(&writer);
+    client_upgrade(&writer);
+    register_client(&writer, "writer", 0);
+    client_send(&writer, "{\"event\":\"message\",\"data\":{\"to\":\"reader\",\"content\":\"x\"}}");
+    client_expect(&writer, "*success*");
+    open_client(&reader);
+    client_upgrade(&reader);
+    register_client(&reader, "reader", 0);
+    cold = true;
+    forget_all();
+    __atomic_store_n(&unreadable, true, __ATOMIC_RELEASE);
+    client_send(&reader, "{\"event\":\"conversation\",\"data\":{\"id\":\"writer\"}}");
+    reader.pump = pump_patiently;
+    client_expect_close(&reader, 1011);
+    assert_in_range(cold_reads, 1, 3);
+    client_expect_nothing(&writer);
+    client_close(&reader);
+    client_close(&writer);
+}
+
 static void who_leaves_while_the_disk_is_read_harms_nobody(void **state)
 {
     (void)state;
@@ -491,6 +519,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_rate_refills_with_time, start, stop),
         cmocka_unit_test_setup_teardown(history_on_a_cold_disk_comes_whole_and_others_do_not_wait,
                                         start, stop),
+        cmocka_unit_test_setup_teardown(
+            history_that_cannot_be_read_ends_the_connection_and_nothing_spins, start, stop),
         cmocka_unit_test_setup_teardown(who_leaves_while_the_disk_is_read_harms_nobody, start,
                                         stop),
         cmocka_unit_test_setup_teardown(leaving_waits_for_the_end_of_an_answer, start, stop),

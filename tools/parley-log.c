@@ -291,7 +291,7 @@ static enum exit_status run_stats(struct job *job)
         return status;
     const struct walk *w = &job->walk;
     printf("messages       %" PRIu64 "\n", w->messages);
-    printf("conversations  %" PRIu32 "\n", job->index.conversation_count);
+    printf("conversations  %" PRIu32 "\n", job->index.conversation_count - job->index.hole_count);
     printf("users          %" PRIu32 "\n", job->index.user_count);
     printf("segments       %" PRIu32 "\n", job->segments.count);
     printf("bytes          %" PRIu64 "\n", w->total);

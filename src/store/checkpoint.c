@@ -86,15 +86,6 @@ void checkpoint_fini(struct checkpoint *c)
     checkpoint_join(c);
 }
 
-/* Conversations of which nothing is committed stand at the end, and may yet be forgotten. */
-static uint32_t checkpoint_committed(const struct index *ix)
-{
-    uint32_t n = ix->conversation_count;
-    while (n && ix->conversations[n - 1].last == 0)
-        n--;
-    return n;
-}
-
 static void checkpoint_put_head(struct buf *out, const struct checkpoint_head *head,
                                 uint32_t conversations)
 {
@@ -127,7 +118,7 @@ void checkpoint_begin(struct checkpoint *c, const struct index *ix,
     c->open = true;
     c->names = false;
     c->done = c->users = 0;
-    c->conversations = checkpoint_committed(ix);
+    c->conversations = ix->conversation_count;
     checkpoint_put_head(&c->bytes, head, c->conversations);
     while (c->open && !c->threaded)
         checkpoint_step(c, ix);
@@ -138,12 +129,14 @@ static void checkpoint_put_conversation(struct checkpoint *c, const struct conve
     uint8_t *p = buf_reserve(&c->bytes, CHECKPOINT_CONVERSATION);
     if (!p)
         return;
-    le32_store(p, one->user[0]);
-    le32_store(p + 4, one->user[1]);
+    /* One of which nothing is committed may yet be forgotten. */
+    bool hole = one->last == 0;
+    le32_store(p, hole ? INDEX_NONE : one->user[0]);
+    le32_store(p + 4, hole ? INDEX_NONE : one->user[1]);
     le64_store(p + 8, one->last);
     le64_store(p + 16, one->last_id);
     c->bytes.n += CHECKPOINT_CONVERSATION;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2 && !hole; i++)
         if (one->user[i] >= c->users)
             c->users = one->user[i] + 1;
 }
@@ -191,17 +184,6 @@ void checkpoint_now(struct checkpoint *c, const struct index *ix,
 
 /* ---- reading ----------------------------------------------------------------------------- */
 
-struct newest {
-    uint64_t id, place;
-    uint32_t conversation;
-};
-
-static int newest_compare(const void *a, const void *b)
-{
-    const struct newest *x = a, *y = b;
-    return (x->id > y->id) - (x->id < y->id);
-}
-
 /* The users' names, in their order: false if the bytes are not just that many names. */
 static bool checkpoint_read_names(struct slice in, struct slice *names, uint32_t count)
 {
@@ -214,21 +196,19 @@ static bool checkpoint_read_names(struct slice in, struct slice *names, uint32_t
     return in.n == 0;
 }
 
-/* Conversations get the numbers they had, users perhaps others; lists are in the order of the ids. */
+/* Conversations get the numbers they had, users perhaps others. */
 static bool checkpoint_fill(struct index *ix, const uint8_t *p, uint32_t conversations,
-                            const struct slice *names, uint32_t users, struct newest *newest)
+                            const struct slice *names, uint32_t users)
 {
     for (uint32_t i = 0; i < conversations; i++, p += CHECKPOINT_CONVERSATION) {
-        uint32_t first = le32_load(p), second = le32_load(p + 4), number;
+        uint32_t first = le32_load(p), second = le32_load(p + 4);
+        if (first == INDEX_NONE)
+            continue;
         if (first >= users || second >= users ||
-            index_intern(ix, names[first], names[second], &number) || number != i)
+            index_load_users(ix, names[first], names[second], i))
             return false;
-        newest[i] = (struct newest){le64_load(p + 16), le64_load(p + 8), number};
+        index_load_record(ix, i, le64_load(p + 8), le64_load(p + 16));
     }
-    if (conversations)
-        qsort(newest, conversations, sizeof *newest, newest_compare);
-    for (uint32_t i = 0; i < conversations; i++)
-        index_commit(ix, newest[i].conversation, newest[i].place, newest[i].id);
     return true;
 }
 
@@ -255,16 +235,14 @@ static const char *checkpoint_parse(const uint8_t *p, size_t n, struct index *ix
         return "it is too short";
     size_t lists = (size_t)conversations * CHECKPOINT_CONVERSATION;
     struct slice *names = calloc((size_t)users + 1, sizeof *names);
-    struct newest *newest = calloc((size_t)conversations + 1, sizeof *newest);
     const char *why = NULL;
-    if (!names || !newest)
+    if (!names)
         why = "there is no memory to read it";
     else if (!checkpoint_read_names(slice_of(p + CHECKPOINT_HEAD + lists, body - lists), names,
                                     users) ||
-             !checkpoint_fill(ix, p + CHECKPOINT_HEAD, conversations, names, users, newest))
+             !checkpoint_fill(ix, p + CHECKPOINT_HEAD, conversations, names, users))
         why = "it contradicts itself";
     free(names);
-    free(newest);
     return why;
 }
 

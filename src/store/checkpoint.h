@@ -21,7 +21,7 @@
  *    72   4  conversations
  *    76   4  users
  *    80      for each conversation, in the order of their numbers, 24 bytes: two users (4 each, as
- *            places in the list below), place (8) and id (8) of the newest record
+ *            places in the list below; 0xffffffff: a hole), place (8) and id (8) of the newest record
  *            for each user: bytes of the id (1), the id
  *            CRC-32C of everything in front of it (4)
  *
@@ -81,7 +81,7 @@ void checkpoint_now(struct checkpoint *c, const struct index *ix,
                     const struct checkpoint_head *head);
 
 /*
- * Fills an empty index. NULL, or why there is none to be had, and the index must be made anew ("": there
+ * Fills an empty index, which waits for index_load_end then. NULL, or why there is none to be had, and the index must be made anew ("": there
  * is no file).
  */
 const char *checkpoint_load(const struct disk *disk, struct index *ix,

@@ -32,7 +32,7 @@ static bool index_match_pair(const void *ctx, uint32_t value, struct slice key)
 
 int index_init(struct index *ix)
 {
-    *ix = (struct index){0};
+    *ix = (struct index){.hole = INDEX_NONE};
     int result = table_init(&ix->names, index_match_name, ix);
     return result ? result : table_init(&ix->pairs, index_match_pair, ix);
 }
@@ -68,15 +68,15 @@ uint32_t index_find(const struct index *ix, struct slice a, struct slice b)
     return table_find(&ix->pairs, slice_of(pair.bytes, sizeof pair.bytes));
 }
 
-/* An array of `count` entries with room for one more, or NULL. */
-static void *index_grow(void *array, uint32_t count, uint32_t *cap, size_t size)
+/* The array with room for `need` entries, or NULL. */
+static void *index_grow(void *array, uint32_t need, uint32_t *cap, size_t size)
 {
-    if (count < *cap)
+    if (need <= *cap)
         return array;
-    if (count >= INDEX_NONE / 2)
-        return NULL;
-    uint32_t more = count ? count * 2 : 64;
-    void *grown = more > SIZE_MAX / size ? NULL : realloc(array, more * size);
+    uint32_t more = need <= *cap * 2 ? *cap * 2 : need;
+    if (more < 64)
+        more = 64;
+    void *grown = more < INDEX_NONE / 2 ? reallocarray(array, more, size) : NULL;
     if (grown)
         *cap = more;
     return grown;
@@ -84,7 +84,7 @@ static void *index_grow(void *array, uint32_t count, uint32_t *cap, size_t size)
 
 static int index_add_user(struct index *ix, struct slice name, uint32_t *number)
 {
-    void *users = index_grow(ix->users, ix->user_count, &ix->user_cap, sizeof *ix->users);
+    void *users = index_grow(ix->users, ix->user_count + 1, &ix->user_cap, sizeof *ix->users);
     if (!users)
         return -ENOMEM;
     ix->users = users;
@@ -102,26 +102,8 @@ static int index_add_user(struct index *ix, struct slice name, uint32_t *number)
     return 0; // cppcheck-suppress memleak; the array owns the copy
 }
 
-static int index_add(struct index *ix, uint32_t first, uint32_t second, uint32_t *number)
-{
-    void *conversations = index_grow(ix->conversations, ix->conversation_count,
-                                     &ix->conversation_cap, sizeof *ix->conversations);
-    if (!conversations)
-        return -ENOMEM;
-    ix->conversations = conversations;
-    *number = ix->conversation_count;
-    ix->conversations[*number] = (struct conversation){
-        .user = {first, second},
-        .link = {{INDEX_NONE, INDEX_NONE}, {INDEX_NONE, INDEX_NONE}},
-    };
-    struct pair pair = index_pair(first, second);
-    int result = table_add(&ix->pairs, slice_of(pair.bytes, sizeof pair.bytes), *number);
-    if (!result)
-        ix->conversation_count++;
-    return result;
-}
-
-int index_intern(struct index *ix, struct slice a, struct slice b, uint32_t *number)
+/* The numbers of two users, who are added if they are new. */
+static int index_intern_pair(struct index *ix, struct slice a, struct slice b, struct pair *out)
 {
     struct slice names[2] = {a, b};
     uint32_t user[2];
@@ -131,9 +113,80 @@ int index_intern(struct index *ix, struct slice a, struct slice b, uint32_t *num
             return -ENOMEM;
     }
     int swap = slice_cmp(a, b) > 0;
-    struct pair pair = index_pair(user[swap], user[!swap]);
+    *out = index_pair(user[swap], user[!swap]);
+    return 0;
+}
+
+static void index_push_hole(struct index *ix, uint32_t number)
+{
+    ix->conversations[number] = (struct conversation){
+        .user = {INDEX_NONE, INDEX_NONE},
+        .link = {{INDEX_NONE, ix->hole}, {INDEX_NONE, INDEX_NONE}},
+    };
+    ix->hole = number;
+    ix->hole_count++;
+}
+
+/* Makes the array longer, so that it holds this number. */
+static int index_reach(struct index *ix, uint32_t number)
+{
+    void *conversations =
+        index_grow(ix->conversations, number + 1, &ix->conversation_cap, sizeof *ix->conversations);
+    if (!conversations)
+        return -ENOMEM;
+    ix->conversations = conversations;
+    while (ix->conversation_count <= number)
+        index_push_hole(ix, ix->conversation_count++);
+    return 0;
+}
+
+/* The hole of this number becomes the conversation of the pair. */
+static int index_add(struct index *ix, const struct pair *pair, uint32_t number)
+{
+    int result = table_add(&ix->pairs, slice_of(pair->bytes, sizeof pair->bytes), number);
+    if (result)
+        return result;
+    ix->hole_count--;
+    ix->conversations[number] = (struct conversation){
+        .user = {le32_load(pair->bytes), le32_load(pair->bytes + 4)},
+        .link = {{INDEX_NONE, INDEX_NONE}, {INDEX_NONE, INDEX_NONE}},
+    };
+    return 0;
+}
+
+int index_intern(struct index *ix, struct slice a, struct slice b, uint32_t *number)
+{
+    struct pair pair;
+    int result = index_intern_pair(ix, a, b, &pair);
+    if (result)
+        return result;
     *number = table_find(&ix->pairs, slice_of(pair.bytes, sizeof pair.bytes));
-    return *number == INDEX_NONE ? index_add(ix, user[swap], user[!swap], number) : 0;
+    if (*number != INDEX_NONE)
+        return 0;
+    if (ix->hole == INDEX_NONE)
+        result = index_reach(ix, ix->conversation_count);
+    if (result)
+        return result;
+    *number = ix->hole;
+    uint32_t next = ix->conversations[*number].link[0].next;
+    result = index_add(ix, &pair, *number);
+    if (!result)
+        ix->hole = next;
+    return result;
+}
+
+int index_load_users(struct index *ix, struct slice a, struct slice b, uint32_t number)
+{
+    struct pair pair;
+    int result = index_intern_pair(ix, a, b, &pair);
+    if (result)
+        return result;
+    if (table_find(&ix->pairs, slice_of(pair.bytes, sizeof pair.bytes)) != INDEX_NONE ||
+        index_is_used(ix, number))
+        return -EEXIST;
+    if (number >= ix->conversation_count)
+        result = index_reach(ix, number);
+    return result ? result : index_add(ix, &pair, number);
 }
 
 /* Which of the conversation's links belongs to the user's list. */
@@ -178,13 +231,51 @@ uint32_t index_next(const struct index *ix, uint32_t number, uint32_t user)
     return c->link[index_side(c, user)].next;
 }
 
+/* ---- loading ----------------------------------------------------------------------------- */
+
+struct newest {
+    uint64_t id;
+    uint32_t number;
+};
+
+static int index_compare(const void *a, const void *b)
+{
+    const struct newest *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+int index_load_end(struct index *ix)
+{
+    uint32_t count = 0;
+    struct newest *all = calloc((size_t)ix->conversation_count + 1, sizeof *all);
+    if (!all)
+        return -ENOMEM;
+    ix->hole = INDEX_NONE;
+    ix->hole_count = 0;
+    for (uint32_t i = ix->conversation_count; i-- > 0;) {
+        if (!index_is_used(ix, i))
+            index_push_hole(ix, i);
+        else
+            all[count++] = (struct newest){ix->conversations[i].last_id, i};
+    }
+    qsort(all, count, sizeof *all, index_compare);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct conversation *c = &ix->conversations[all[i].number];
+        index_commit(ix, all[i].number, c->last, c->last_id);
+    }
+    free(all);
+    return 0;
+}
+
 void index_forget_uncommitted(struct index *ix)
 {
-    while (ix->conversation_count && ix->conversations[ix->conversation_count - 1].last == 0) {
-        const struct conversation *c = &ix->conversations[ix->conversation_count - 1];
+    for (uint32_t i = ix->conversation_count; i-- > 0;) {
+        const struct conversation *c = &ix->conversations[i];
+        if (!index_is_used(ix, i) || c->last)
+            continue;
         struct pair pair = index_pair(c->user[0], c->user[1]);
         table_remove(&ix->pairs, slice_of(pair.bytes, sizeof pair.bytes));
-        ix->conversation_count--;
+        index_push_hole(ix, i);
     }
     while (ix->user_count && ix->users[ix->user_count - 1].head == INDEX_NONE) {
         table_remove(&ix->names, index_name(ix, ix->user_count - 1));

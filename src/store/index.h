@@ -2,9 +2,10 @@
  * index: the users and conversations of a log, in memory.
  *
  * Users and conversations have numbers, which are places in two arrays; the number of a
- * conversation is the one in its records. Each user has a list of the conversations in which
- * something has been committed, the most recent first. Pointers into the arrays hold until the
- * next user or conversation is added; names stay where they are.
+ * conversation is the one in its records. A number that no record in the log has is a hole, and
+ * goes to the next new conversation. Each user has a list of the conversations in which something
+ * has been committed, the most recent first. Pointers into the arrays hold until the next user or
+ * conversation is added; names stay where they are.
  */
 #ifndef STORE_INDEX_H
 #define STORE_INDEX_H
@@ -20,7 +21,8 @@ struct user {
 };
 
 struct conversation {
-    uint32_t user[2]; /* in the byte order of their names; twice the same with oneself */
+    uint32_t user[2]; /* in the byte order of their names; twice the same with oneself; a hole
+                         has INDEX_NONE */
     struct {
         uint32_t prev, next; /* in the list of user[i]; a conversation with oneself uses link[0] */
     } link[2];
@@ -33,9 +35,10 @@ struct index {
     struct user *users;
     struct conversation *conversations;
     uint32_t user_count, user_cap;
-    uint32_t conversation_count, conversation_cap;
-    struct table names; /* name -> user */
-    struct table pairs; /* two numbers of users -> conversation */
+    uint32_t conversation_count, conversation_cap; /* of the array, with its holes */
+    uint32_t hole, hole_count; /* the first, or INDEX_NONE; the next is in its link[0].next */
+    struct table names;        /* name -> user */
+    struct table pairs;        /* two numbers of users -> conversation */
 };
 
 __attribute__((warn_unused_result)) int index_init(struct index *ix);
@@ -59,8 +62,30 @@ void index_commit(struct index *ix, uint32_t number, uint64_t place, uint64_t id
 /* The conversation behind this one in the user's list, or INDEX_NONE. */
 uint32_t index_next(const struct index *ix, uint32_t number, uint32_t user);
 
-/* Forgets users and conversations of which nothing was committed: all that follow the last
- * committed one. So the numbers in the log have no holes. */
+/* Forgets users and conversations of which nothing was committed. */
 void index_forget_uncommitted(struct index *ix);
+
+static inline bool index_is_used(const struct index *ix, uint32_t number)
+{
+    return number < ix->conversation_count && ix->conversations[number].user[0] != INDEX_NONE;
+}
+
+/*
+ * Filling an empty index with what a log, or a checkpoint, says: in any order, the users of each
+ * conversation once (-EEXIST: they have another number, or it has other users; -ENOMEM), its newest
+ * record as often as a newer one is met. The lists are there when index_load_end has returned 0; it
+ * may be called again. index_intern and index_commit wait for it.
+ */
+__attribute__((warn_unused_result)) int index_load_users(struct index *ix, struct slice a,
+                                                         struct slice b, uint32_t number);
+
+static inline void index_load_record(struct index *ix, uint32_t number, uint64_t place, uint64_t id)
+{
+    struct conversation *c = &ix->conversations[number];
+    c->last = c->tail = place;
+    c->last_id = id;
+}
+
+__attribute__((warn_unused_result)) int index_load_end(struct index *ix);
 
 #endif

@@ -95,7 +95,7 @@ static enum store_status read_record(struct store *s, struct store_read *read, u
     if (status)
         return status;
     if (!head || !record_valid(r, s->scratch.p, place) ||
-        r->conversation >= s->index.conversation_count)
+        !index_is_used(&s->index, r->conversation))
         return read_failed(s, segments_find(&s->segments, place), place,
                            "the record is damaged: its check does not match");
     return STORE_OK;

@@ -216,6 +216,8 @@ enum store_status recover_log(struct store *s, struct store_error *error)
 {
     struct recovery r = {.s = s, .disk = s->options.disk, .error = error};
     enum store_status status = recover_read(&r);
+    if (!status && index_load_end(&s->index))
+        status = walk_refused(&r.walk, "read", "", -ENOMEM);
     if (!status) {
         recover_keep(&r);
         status = recover_mend(&r);

@@ -184,7 +184,6 @@ int store_append(struct store *s, struct slice from, struct slice to, struct sli
     }
     if (b->n == 0 && store_begin_batch(s, need))
         return -ENOMEM;
-    /* The last thing that may fail: a conversation without a record would leave a hole. */
     uint32_t number;
     if (index_intern(&s->index, from, to, &number))
         return -ENOMEM;
@@ -333,7 +332,7 @@ void store_get_stats(const struct store *s, struct store_stats *out)
 {
     *out = (struct store_stats){
         .messages = s->messages,
-        .conversations = s->index.conversation_count,
+        .conversations = s->index.conversation_count - s->index.hole_count,
         .users = s->index.user_count,
         .bytes = s->end - s->segments.at[0].head.base,
         .segments = s->segments.count,

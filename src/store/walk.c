@@ -163,12 +163,10 @@ void walk_close(struct walk *w)
     free(w->names);
     free(w->sizes);
     free(w->lost);
-    free(w->numbers);
     free(w->window);
     w->names = NULL;
     w->sizes = NULL;
     w->lost = NULL;
-    w->numbers = NULL;
     w->window = NULL;
 }
 
@@ -381,64 +379,39 @@ static enum store_status walk_join(struct walk *w)
 
 /* ---- a record --------------------------------------------------------------------------- */
 
-/* The number in the index of a conversation of the log; INDEX_NONE: it was not seen yet. */
-static uint32_t walk_known(const struct walk *w, uint32_t number)
+/* A whole record that says what cannot be, and that has been told: it counts as lost. STORE_END. */
+static enum store_status walk_drop(struct walk *w, uint64_t at, const struct record *record,
+                                   enum store_status told)
 {
-    if (w->numbers)
-        return number < w->number_count ? w->numbers[number] : INDEX_NONE;
-    return number < w->index->conversation_count ? number : INDEX_NONE;
-}
-
-/* From the first loss on, numbers are no longer those of the index. */
-static int walk_number(struct walk *w, uint32_t number, uint32_t in_index)
-{
-    if (!w->numbers && number == in_index)
-        return 0;
-    if (number >= w->number_count || !w->numbers) {
-        uint32_t known = w->numbers ? w->number_count : in_index;
-        uint32_t count = number < UINT32_MAX / 2 ? 2 * number + 64 : UINT32_MAX;
-        uint32_t *numbers = reallocarray(w->numbers, count, sizeof *numbers);
-        if (!numbers)
-            return -ENOMEM;
-        for (uint32_t i = w->numbers ? known : 0; i < count; i++)
-            numbers[i] = i < known ? i : INDEX_NONE;
-        w->numbers = numbers;
-        w->number_count = count;
-    }
-    w->numbers[number] = in_index;
-    return 0;
+    uint64_t place = w->segment.head.base + at;
+    if (!told)
+        told = walk_lose(w, place, place + record->length);
+    return told ? told : STORE_END;
 }
 
 /* A number that is seen for the first time: its users stand in the message. */
 static enum store_status walk_conversation(struct walk *w, uint64_t at, const struct record *record,
-                                           const struct store_message *m, uint32_t *number)
+                                           const struct store_message *m)
 {
-    uint32_t count = w->index->conversation_count;
-    enum store_status status = STORE_OK;
-    if (record->conversation > count && !w->lost_count)
-        status = walk_damaged(w, at, 0, "conversation %" PRIu32 " came before number %" PRIu32,
-                              record->conversation, count);
-    if (status)
-        return status;
-    if (index_intern(w->index, m->from, m->to, number))
-        return walk_refused_segment(w, "read", -ENOMEM);
-    if (*number != count)
-        status = walk_damaged(w, at, 0,
-                              "conversation %" PRIu32 " is between the users of number %" PRIu32,
-                              record->conversation, *number);
-    /* Every conversation has a record, which bounds the numbers that damage can make up. */
-    if (!status && record->conversation <= (w->segment.head.base + at) / RECORD_HEAD &&
-        walk_number(w, record->conversation, *number))
-        return walk_refused_segment(w, "read", -ENOMEM);
-    return status;
+    /* Every conversation has had a record, which bounds the numbers that damage can make up. */
+    int result = record->conversation > (w->segment.head.base + at) / RECORD_HEAD
+                     ? -ERANGE
+                     : index_load_users(w->index, m->from, m->to, record->conversation);
+    if (result == -ENOMEM)
+        return walk_refused_segment(w, "read", result);
+    if (result)
+        return walk_damaged(w, at, 0, "conversation %" PRIu32 " %s", record->conversation,
+                            result == -ERANGE ? "cannot be: not so many were begun"
+                                              : "is between users who have another");
+    return STORE_OK;
 }
 
 /* What a thorough walk asks of a message, besides its form. */
 static enum store_status walk_compare_message(struct walk *w, uint64_t at,
                                               const struct record *record,
-                                              const struct store_message *m, uint32_t number)
+                                              const struct store_message *m)
 {
-    const struct conversation *c = &w->index->conversations[number];
+    const struct conversation *c = &w->index->conversations[record->conversation];
     bool second = record->flags & RECORD_FROM_SECOND;
     if (m->id != record->id || m->date != record->date)
         return walk_damaged(w, at, 0,
@@ -453,52 +426,45 @@ static enum store_status walk_compare_message(struct walk *w, uint64_t at,
     return STORE_OK;
 }
 
-/* A whole record that says what cannot be: it counts as lost. */
-static enum store_status walk_drop(struct walk *w, uint64_t at, const struct record *record,
-                                   enum store_status told)
-{
-    uint64_t place = w->segment.head.base + at;
-    return told ? told : walk_lose(w, place, place + record->length);
-}
-
-/* Whose conversation it is: its number in the index. A record whose message cannot be read is
- * dropped: STORE_END. */
+/* Who wrote it to whom. STORE_END: that cannot be told, and the record is dropped. */
 static enum store_status walk_read_message(struct walk *w, uint64_t at, const struct record *record,
                                            const uint8_t *p, struct store_message *message,
-                                           struct message_names *room, uint32_t *number)
+                                           struct message_names *room)
 {
-    enum store_status status = STORE_OK;
     size_t wrong_at;
     const char *wrong = message_read(message, room, record_json(record, p), &wrong_at);
     bool second = record->flags & RECORD_FROM_SECOND;
     if (!wrong && (slice_cmp(message->from, message->to) > 0) != second)
         wrong = "its flags must say which of the two users sent it";
-    if (wrong) {
-        status = walk_damaged(w, at, record->length,
-                              "the message does not say who wrote it to whom: %s", wrong);
-        status = walk_drop(w, at, record, status);
-        return status ? status : STORE_END;
-    }
-    if (*number == INDEX_NONE)
-        status = walk_conversation(w, at, record, message, number);
-    return !status && w->thorough ? walk_compare_message(w, at, record, message, *number) : status;
+    if (wrong)
+        return walk_drop(w, at, record,
+                         walk_damaged(w, at, record->length,
+                                      "the message does not say who wrote it to whom: %s", wrong));
+    enum store_status status = index_is_used(w->index, record->conversation)
+                                   ? STORE_OK
+                                   : walk_conversation(w, at, record, message);
+    return !status && w->thorough && index_is_used(w->index, record->conversation)
+               ? walk_compare_message(w, at, record, message)
+               : status;
 }
 
-/* The record is whole, and stands in its place in its conversation. */
-static void walk_commit(struct walk *w, uint64_t place, const struct record *record,
-                        uint32_t number)
+/* The record takes its place in its conversation, if that is one. */
+static enum store_status walk_link(struct walk *w, uint64_t at, const struct record *record)
 {
-    /* A checkpoint may know of newer ones. */
-    if (place >= w->index->conversations[number].last)
-        index_commit(w->index, number, place, record->id);
-    w->last_place = place;
-    w->durable = record_durable(record, place);
-    w->next_id = record->id + 1;
-    if (record->date > w->last_date)
-        w->last_date = record->date;
-    w->messages++;
-    w->json_bytes += record->length - RECORD_HEAD - record->key_length;
-    w->last_flags = record->flags;
+    uint64_t place = w->segment.head.base + at;
+    if (!index_is_used(w->index, record->conversation))
+        return STORE_OK;
+    uint64_t last = w->index->conversations[record->conversation].last;
+    if (w->start && place <= last) /* a checkpoint knows of newer ones */
+        return STORE_OK;
+    enum store_status status = STORE_OK;
+    if (record->prev != last && !(record->prev > last && walk_is_lost(w, record->prev)))
+        status = walk_damaged(w, at, 0,
+                              "the message before it is said to be at place %" PRIu64 " and is at "
+                              "%" PRIu64,
+                              record->prev, last);
+    index_load_record(w->index, record->conversation, place, record->id);
+    return status;
 }
 
 static enum store_status walk_take(struct walk *w, uint64_t at, const struct record *record,
@@ -508,27 +474,27 @@ static enum store_status walk_take(struct walk *w, uint64_t at, const struct rec
     struct store_message message;
     struct message_names room;
     enum store_status status = STORE_OK;
-    if (record->id < w->next_id) {
-        status = walk_damaged(w, at, record->length, "id %" PRIu64 " comes after %" PRIu64,
-                              record->id, w->next_id - 1);
-        return walk_drop(w, at, record, status);
-    }
-    uint32_t number = walk_known(w, record->conversation);
-    if (number == INDEX_NONE || w->thorough)
-        status = walk_read_message(w, at, record, p, &message, &room, &number);
+    if (record->id < w->next_id)
+        status =
+            walk_drop(w, at, record,
+                      walk_damaged(w, at, record->length, "id %" PRIu64 " comes after %" PRIu64,
+                                   record->id, w->next_id - 1));
+    else if (w->thorough || !index_is_used(w->index, record->conversation))
+        status = walk_read_message(w, at, record, p, &message, &room);
     if (status)
         return status == STORE_END ? STORE_OK : status;
-    uint64_t last = w->index->conversations[number].last;
-    bool known = w->start && place <= last;
-    if (!known && record->prev != last && !(record->prev > last && walk_is_lost(w, record->prev)))
-        status = walk_damaged(w, at, 0,
-                              "the message before it is said to be at place %" PRIu64 " and is at "
-                              "%" PRIu64,
-                              record->prev, last);
+    status = walk_link(w, at, record);
     if (status)
         return status;
-    walk_commit(w, place, record, number);
+    w->last_place = place;
     w->last_check = le32_load(p);
+    w->last_flags = record->flags;
+    w->durable = record_durable(record, place);
+    w->next_id = record->id + 1;
+    if (record->date > w->last_date)
+        w->last_date = record->date;
+    w->messages++;
+    w->json_bytes += record->length - RECORD_HEAD - record->key_length;
     if (!w->handler->record)
         return STORE_OK;
     struct walk_record out = {*record, p, place, w->thorough ? &message : NULL};

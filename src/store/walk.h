@@ -58,7 +58,7 @@ struct walk {
     const struct disk *disk;
     const struct walk_handler *handler;
     struct segments *segments; /* empty; filled with open files, the caller's to close */
-    struct index *index;       /* empty; filled */
+    struct index *index;       /* empty; loaded, without index_load_end */
     struct store_error *error; /* what the system refused */
     bool thorough;             /* looks into every message, not only a conversation's first */
     bool salvage;              /* looks for whole records in a torn end, too */
@@ -92,8 +92,6 @@ struct walk {
     bool adrift;               /* where the next segment begins cannot be told */
     struct walk_range *lost;   /* in order */
     uint32_t lost_count, lost_cap;
-    uint32_t *numbers; /* in the index, by number in the log; NULL: they are the same */
-    uint32_t number_count;
 
     /* A window on the file that is read. */
     uint32_t file;

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <stdio.h>
 
 static uint32_t intern(struct index *ix, const char *a, const char *b)
@@ -86,12 +87,62 @@ static void test_what_was_never_committed_is_forgotten(void **state)
     intern(&ix, "d", "d");
     index_forget_uncommitted(&ix);
     assert_int_equal(ix.user_count, 2);
-    assert_int_equal(ix.conversation_count, 1);
+    assert_int_equal(ix.conversation_count - ix.hole_count, 1);
     assert_int_equal(index_find_user(&ix, SLICE("c")), INDEX_NONE);
     assert_int_equal(intern(&ix, "d", "d"), 1);
     index_forget_uncommitted(&ix);
     index_forget_uncommitted(&ix);
     assert_int_equal(index_find(&ix, SLICE("b"), SLICE("a")), 0);
+    index_fini(&ix);
+}
+
+static void load(struct index *ix, const char *a, const char *b, uint32_t number, uint64_t id)
+{
+    assert_int_equal(index_load_users(ix, slice_str(a), slice_str(b), number), 0);
+    index_load_record(ix, number, id * 100, id);
+}
+
+static void test_an_index_is_loaded_in_any_order(void **state)
+{
+    (void)state;
+    struct index ix;
+    assert_int_equal(index_init(&ix), 0);
+    load(&ix, "a", "b", 7, 1);
+    load(&ix, "a", "c", 2, 30);
+    load(&ix, "c", "b", 0, 20);
+    index_load_record(&ix, 7, 4000, 40);
+    assert_int_equal(index_load_users(&ix, SLICE("d"), SLICE("e"), 2), -EEXIST);
+    assert_int_equal(index_load_users(&ix, SLICE("b"), SLICE("a"), 5), -EEXIST);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(index_load_end(&ix), 0);
+        assert_string_equal(list(&ix, "a"), "72");
+        assert_string_equal(list(&ix, "b"), "70");
+        assert_string_equal(list(&ix, "c"), "20");
+    }
+    assert_int_equal(ix.conversations[7].last, 4000);
+    assert_int_equal(ix.conversations[7].tail, 4000);
+    index_fini(&ix);
+}
+
+static void test_new_conversations_take_the_numbers_that_are_free(void **state)
+{
+    (void)state;
+    struct index ix;
+    assert_int_equal(index_init(&ix), 0);
+    load(&ix, "a", "b", 3, 1);
+    load(&ix, "a", "c", 1, 2);
+    assert_int_equal(index_load_end(&ix), 0);
+    assert_int_equal(ix.hole_count, 2);
+    assert_int_equal(intern(&ix, "x", "y"), 0);
+    assert_int_equal(intern(&ix, "x", "z"), 2);
+    assert_int_equal(intern(&ix, "y", "z"), 4);
+    assert_int_equal(ix.hole_count, 0);
+    index_commit(&ix, 2, 99, 3);
+    index_forget_uncommitted(&ix);
+    assert_int_equal(ix.hole_count, 2);
+    assert_int_equal(intern(&ix, "z", "x"), 2);
+    assert_int_equal(intern(&ix, "p", "q"), 0);
+    assert_int_equal(intern(&ix, "p", "r"), 4);
     index_fini(&ix);
 }
 
@@ -118,6 +169,8 @@ int main(void)
         cmocka_unit_test(test_a_conversation_is_the_same_from_both_sides),
         cmocka_unit_test(test_a_commit_moves_to_the_front_of_both_lists),
         cmocka_unit_test(test_what_was_never_committed_is_forgotten),
+        cmocka_unit_test(test_an_index_is_loaded_in_any_order),
+        cmocka_unit_test(test_new_conversations_take_the_numbers_that_are_free),
         cmocka_unit_test(test_many_users_keep_their_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -444,8 +444,9 @@ static void test_a_record_that_contradicts_the_log_is_damage(void **state)
     struct image f = image_of(b, box_segment(1));
     struct record good, bad;
     assert_true(record_read(&good, f.p + f.at[1]));
-    static const char *const why[] = {"id 1 comes after 1", "conversation 7 came before number 1",
-                                      "said to be at place 0", "the users of number 0"};
+    static const char *const why[] = {"id 1 comes after 1",
+                                      "conversation 7 cannot be: not so many were begun",
+                                      "said to be at place 0", "is between users who have another"};
     for (int i = 0; i < 4; i++) {
         bad = good;
         if (i == 0)

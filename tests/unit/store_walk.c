@@ -410,7 +410,7 @@ static void test_what_a_record_must_not_say_is_told(void **state)
         {edit_id, "id 1 comes after 7", 8},
         {edit_date, "and date 1001, its message says id 8 and date 1000", 9},
         {edit_conversation, "its message is not between the users of conversation 2", 9},
-        {edit_new_conversation, "conversation 2000000000 came before number ", 9},
+        {edit_new_conversation, "conversation 2000000000 cannot be: not so many were begun", 9},
         {edit_flags, "its flags must say which of the two users sent it", 8},
         {edit_name, "its message is not between the users of conversation 1", 9},
         {edit_json, "does not say who wrote it to whom: ", 8},

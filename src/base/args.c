@@ -72,7 +72,7 @@ int args_parse(struct arg *rows, int argc, char **argv, struct args_error *error
         if (!a)
             return fail(error, "there is no option --%.60s; see --help", name);
         const char *value = name[n] ? name + n + 1 : NULL;
-        if (a->kind == ARG_FLAG && !value)
+        if (a->kind == ARG_FLAG && !a->value && !value)
             value = "yes";
         if (!value && i < argc)
             value = argv[i++];

@@ -20,7 +20,7 @@ struct arg_list {
 };
 
 enum arg_kind {
-    ARG_FLAG,   /* bool */
+    ARG_FLAG,   /* bool; with a `value`, "yes|no", it is to be given on the command line as well */
     ARG_NUMBER, /* uint32_t, from min to max */
     ARG_TEXT,   /* const char *, not empty; points into argv or the file's text */
     ARG_LIST,   /* struct arg_list: texts, may be given several times */

@@ -15,6 +15,7 @@ struct config {
     enum store_sync sync;
     uint32_t sync_ms;
     uint32_t segment_size; /* bytes */
+    bool prepare_segments;
     struct arg_list origins;
     const char *admin; /* NULL: no admin listener */
     const char *user;  /* NULL: stay who we are */

@@ -176,7 +176,8 @@ static enum exit_status open_chat(struct server *server, struct server_error *er
                                   .log = &server->log,
                                   .sync = config->sync,
                                   .sync_ms = config->sync_ms,
-                                  .segment_size = config->segment_size};
+                                  .segment_size = config->segment_size,
+                                  .prepare = config->prepare_segments ? SERVER_PREPARE : 0};
     struct store_error store_error;
     enum store_status status =
         chat_open(&server->chat, &server->streams, &options, &store, &store_error);

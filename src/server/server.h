@@ -10,6 +10,9 @@
 #include "net/listener.h"
 #include "server/config.h"
 
+/* Bytes of prepared space that are written at a time. */
+#define SERVER_PREPARE (1u << 20)
+
 /* How long the clients have to take their leave. */
 #define SERVER_DRAIN_MS 3000
 

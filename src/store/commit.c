@@ -8,6 +8,11 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Batches above this gain nothing from prepared space. */
+#define COMMIT_SMALL (64u << 10)
+
+static const uint8_t zeros[16 << 10];
+
 /* Errors that may pass, after which the log stands as before. */
 static bool commit_may_pass(int error)
 {
@@ -44,10 +49,21 @@ static int commit_sync(struct commit *c)
     return 0;
 }
 
+/* Takes back what is behind the end. */
+static int commit_cut(struct commit *c)
+{
+    c->dirty = true;
+    c->size = c->end;
+    return c->disk->truncate(c->disk->ctx, c->segment.file, c->end - c->segment.head.base);
+}
+
 /* The old segment is durable before the new one exists, and that before anything stands in it. */
 static int commit_rotate(struct commit *c, struct batch *b)
 {
-    int result = c->dirty ? commit_sync(c) : 0;
+    int result = c->size > c->end ? commit_cut(c) : 0;
+    if (result)
+        return commit_fail(c, result);
+    result = c->dirty ? commit_sync(c) : 0;
     if (result)
         return result;
     struct segment next = {{c->end, b->first_id, c->segment.head.log}, -1};
@@ -56,6 +72,7 @@ static int commit_rotate(struct commit *c, struct batch *b)
         return commit_may_pass(result) ? result : commit_fail(c, result);
     b->opened = c->segment = next;
     c->end += SEGMENT_HEAD;
+    c->size = c->end;
     result = segment_sync(c->disk, &next);
     return result ? commit_fail(c, result) : 0;
 }
@@ -65,9 +82,9 @@ static int commit_undo(struct commit *c, int error)
 {
     if (!commit_may_pass(error))
         return commit_fail(c, error);
-    int result = c->disk->truncate(c->disk->ctx, c->segment.file, c->end - c->segment.head.base);
+    int result = commit_cut(c);
     if (!result)
-        result = c->disk->sync(c->disk->ctx, c->segment.file);
+        result = commit_sync(c);
     return result ? commit_fail(c, result) : error;
 }
 
@@ -75,11 +92,34 @@ static int commit_undo(struct commit *c, int error)
  * sync, but cutting it off is the most that can be done. */
 static int commit_sync_batch(struct commit *c, const struct batch *b)
 {
-    uint64_t before = c->end - b->records.n;
     int result = commit_sync(c);
-    if (result)
-        (void)c->disk->truncate(c->disk->ctx, c->segment.file, before - c->segment.head.base);
+    if (result) {
+        c->end -= b->records.n;
+        (void)commit_cut(c);
+        c->dirty = false;
+    }
     return result;
+}
+
+/* Prepares the next piece behind a small batch. Where there is no room for it, there is none. */
+static int commit_prepare(struct commit *c, const struct batch *b)
+{
+    uint64_t limit = c->segment.head.base + c->segment_size;
+    if (c->end <= c->size)
+        return 0;
+    c->size = c->end;
+    if (!c->prepare || b->records.n > COMMIT_SMALL || limit <= c->end)
+        return 0;
+    uint64_t until = limit - c->end < c->prepare ? limit : c->end + c->prepare;
+    while (c->size < until) {
+        size_t n = until - c->size < sizeof zeros ? (size_t)(until - c->size) : sizeof zeros;
+        int result = c->disk->pwrite(c->disk->ctx, c->segment.file, zeros, n,
+                                     c->size - c->segment.head.base);
+        if (result)
+            return commit_cut(c);
+        c->size += n;
+    }
+    return 0;
 }
 
 static int commit_write(struct commit *c, struct batch *b)
@@ -94,6 +134,9 @@ static int commit_write(struct commit *c, struct batch *b)
     if (result)
         return commit_undo(c, result);
     c->end += b->records.n;
+    result = commit_prepare(c, b);
+    if (result)
+        return commit_fail(c, result);
     if (c->sync == STORE_SYNC_ALWAYS)
         return commit_sync_batch(c, b);
     /* The first batch is synced in every mode: should a power cut take all that follow, its flag
@@ -186,6 +229,9 @@ int commit_init(struct commit *c, const struct store_options *options,
         .durable = end,
         .segment = *segment,
         .end = end,
+        .size = end,
+        .prepare = options->sync == STORE_SYNC_ALWAYS ? options->prepare : 0,
+        .segment_size = options->segment_size,
     };
     c->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (c->fd < 0)
@@ -205,6 +251,8 @@ int commit_fini(struct commit *c)
         pthread_mutex_unlock(&c->lock);
         pthread_join(c->thread, NULL);
     }
+    if (c->size > c->end && !c->failure)
+        (void)commit_cut(c);
     if (c->dirty)
         (void)commit_sync(c);
     close(c->fd);

@@ -36,6 +36,8 @@
  * The place in the check makes a record valid only where it stands. Message text holds no byte
  * below 0x20 and a record's head always does, so no content can pass for a record.
  *
+ * Behind the last record of the last segment there may be zeros, which are prepared space.
+ *
  * Conversations are numbered from 0 in the order of their first records. The two users are ordered
  * by the bytes of their ids; who they are stands in the messages alone.
  *

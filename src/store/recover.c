@@ -64,16 +64,18 @@ static enum store_status recover_mend(struct recovery *r)
             return walk_refused(&r->walk, "remove", name, result);
         log_write(r->s->options.log, LOG_WARN, "%s, begun and never used, is removed", name);
     }
-    if (r->walk.torn_bytes) {
-        const struct segment *last = segments_last(all);
-        uint64_t size = r->s->end - last->head.base;
-        int result = r->disk->truncate(r->disk->ctx, last->file, size);
-        if (result)
-            return walk_refused(&r->walk, "truncate", name, result);
+    /* Prepared space goes as well: what is begun anew is known. */
+    const struct segment *last = all->count ? segments_last(all) : NULL;
+    uint64_t size = last ? r->s->end - last->head.base : 0;
+    if (!last || r->walk.sizes[all->count - 1] == size)
+        return STORE_OK;
+    int result = r->disk->truncate(r->disk->ctx, last->file, size);
+    if (result)
+        return walk_refused(&r->walk, "truncate", name, result);
+    if (r->walk.torn_bytes)
         log_write(r->s->options.log, LOG_WARN,
                   "%" PRIu64 " bytes of an unfinished write are cut off %s at offset %" PRIu64,
                   r->walk.torn_bytes, name, size);
-    }
     return STORE_OK;
 }
 

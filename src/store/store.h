@@ -50,6 +50,7 @@ struct store_options {
     enum store_sync sync;
     uint32_t sync_ms;      /* for STORE_SYNC_TIMED */
     uint64_t segment_size; /* 0: STORE_SEGMENT_SIZE */
+    uint32_t prepare;      /* bytes of zeros that are written ahead of the end; 0: none */
     bool inline_commit;    /* no thread: store_flush writes and syncs itself (tests) */
 
     /* Called by store_collect and store_close only. json is valid during the call. They may append,

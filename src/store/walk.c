@@ -217,6 +217,28 @@ static enum store_status walk_bytes(struct walk *w, uint64_t at, size_t n, const
     return STORE_OK;
 }
 
+/* The last file may end with prepared space, which is passed over; but a record may end with zeros,
+ * those of its key. */
+static enum store_status walk_trim(struct walk *w)
+{
+    uint64_t used = w->size;
+    const uint8_t *p;
+    while (used > SEGMENT_HEAD) {
+        size_t n = used - SEGMENT_HEAD < WALK_READ ? (size_t)(used - SEGMENT_HEAD) : WALK_READ;
+        enum store_status status = walk_bytes(w, used - n, n, &p);
+        if (status)
+            return status;
+        while (n && !p[n - 1])
+            n--, used--;
+        if (n)
+            break;
+    }
+    if (w->size - used > UINT8_MAX)
+        w->size = used + UINT8_MAX;
+    w->zero_at = used;
+    return STORE_OK;
+}
+
 /* The record at this offset: STORE_END if there is none. */
 static enum store_status walk_record_at(struct walk *w, uint64_t at, struct record *record,
                                         const uint8_t **p)
@@ -627,11 +649,18 @@ static enum store_status walk_segment(struct walk *w)
     status = w->start && !w->begun ? walk_start(w, &at) : STORE_OK;
     if (status)
         return status;
+    bool last = w->file + 1 == w->name_count;
+    status = last ? walk_trim(w) : STORE_OK;
+    if (status)
+        return status;
     uint64_t whole = at;
     w->end = w->segment.head.base + at;
     while (at < w->size) {
         status = walk_record_at(w, at, &record, &p);
-        if (status == STORE_END) {
+        if (status == STORE_END && last && at >= w->zero_at) {
+            w->size = at;
+            status = STORE_OK;
+        } else if (status == STORE_END) {
             status = walk_gap(w, &at);
         } else if (!status) {
             status = walk_take(w, at, &record, p);
@@ -640,7 +669,7 @@ static enum store_status walk_segment(struct walk *w)
         if (status)
             return status;
     }
-    if (w->file + 1 == w->name_count) {
+    if (last) {
         w->torn_bytes = w->size - whole;
         w->end = w->segment.head.base + whole;
     } else {

@@ -76,7 +76,7 @@ struct walk {
     uint8_t last_flags;  /* of the last record */
     uint64_t last_place; /* of the last record; 0: there is none */
     uint32_t last_check; /* its check */
-    uint64_t torn_bytes; /* behind the last whole record */
+    uint64_t torn_bytes; /* behind the last whole record, and not zero */
     bool torn_head;      /* the last file is a segment whose head was not finished */
 
     /* The walk's own. */
@@ -97,6 +97,7 @@ struct walk {
     uint32_t file;
     struct segment segment;
     uint64_t size;
+    uint64_t zero_at; /* the last file's: from this offset on it is zeros */
     uint8_t *window;
     uint64_t window_at; /* offset in the file */
     size_t window_n, window_cap;

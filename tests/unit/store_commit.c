@@ -504,6 +504,67 @@ static void test_callbacks_may_append_and_read(void **state)
     assert_string_equal(box_page(b, "alice", "bob", 0, 100, NULL), "one two r1 r2 r3 a6 a7");
 }
 
+static size_t size_of(struct box *b, const char *name)
+{
+    size_t n;
+    free(box_load(b, name, &n));
+    return n;
+}
+
+static void test_small_batches_go_into_space_that_is_prepared(void **state)
+{
+    struct box *b = *state;
+    box_close(b);
+    b->options.prepare = 3000;
+    b->options.segment_size = 5000;
+    box_open(b);
+    /* With the first batch, then only when it is used up. */
+    box_send(b, "alice", "bob", "one");
+    size_t prepared = size_of(b, box_segment(1));
+    assert_in_range(prepared, 3000, 3300);
+    unsigned writes = b->pwrites;
+    for (int i = 0; i < 20; i++)
+        box_send(b, "alice", "bob", "more");
+    assert_int_equal(b->pwrites, writes + 20);
+    assert_int_equal(size_of(b, box_segment(1)), prepared);
+    /* Not behind the end of the segment; and what is left of it goes at a new one, and at the end. */
+    uint64_t id = 21;
+    while (!box_exists(b, box_segment(id + 1))) {
+        id = box_send(b, "alice", "bob", "more");
+        assert_true(size_of(b, box_segment(1)) <= 5000 + 200);
+        if (box_exists(b, box_segment(id)))
+            break;
+    }
+    assert_true(size_of(b, box_segment(1)) < 5000);
+    assert_in_range(size_of(b, box_segment(id)), 3000, 3300);
+    box_close(b);
+    assert_true(size_of(b, box_segment(id)) < 400);
+    box_open(b);
+    struct store_stats stats;
+    store_get_stats(b->store, &stats);
+    assert_int_equal(stats.messages, id);
+}
+
+static void test_a_disk_without_room_to_prepare_takes_messages(void **state)
+{
+    struct box *b = *state;
+    box_close(b);
+    b->options.prepare = 40000;
+    box_open(b);
+    for (int i = 0; i < 3; i++) {
+        b->pwrite_error = ENOSPC;
+        b->pwrites_good = 2; /* the batch, and some zeros */
+        b->pwrite_partial = 100;
+        box_send(b, "alice", "bob", "text");
+    }
+    assert_int_equal(b->failed_count, 0);
+    assert_int_equal(b->committed_count, 3);
+    assert_true(size_of(b, box_segment(1)) < 1000);
+    b->pwrite_error = 0;
+    box_reopen(b);
+    assert_string_equal(box_page(b, "alice", "bob", 0, 9, NULL), "text text text");
+}
+
 #define MANY 100000
 
 /* Pairs of one sender each, so that the order within a conversation can be told. */
@@ -553,6 +614,8 @@ int main(void)
         T(test_nothing_is_committed_before_its_sync_returns),
         T(test_timed_commits_when_written_and_syncs_later),
         T(test_without_sync_closing_syncs),
+        T(test_small_batches_go_into_space_that_is_prepared),
+        T(test_a_disk_without_room_to_prepare_takes_messages),
         T(test_a_new_segment_is_begun_when_the_old_one_is_durable),
         T(test_closing_commits_what_gathers),
         T(test_a_full_disk_fails_both_batches_and_passes),

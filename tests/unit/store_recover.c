@@ -118,6 +118,31 @@ static void test_a_torn_end_is_cut_off_wherever_the_cut_is(void **state)
     free(f.p);
 }
 
+static void test_prepared_space_is_told_from_the_log(void **state)
+{
+    struct box *b = *state;
+    put_batches(b);
+    box_close(b);
+    struct image f = image_of(b, box_segment(1));
+    static const size_t zeros[] = {1, 254, 255, 256, 5000, 3 << 20};
+    for (size_t i = 0; i < sizeof zeros / sizeof *zeros; i++) {
+        uint8_t *p = calloc(1, f.n + zeros[i]);
+        assert_non_null(p);
+        memcpy(p, f.p, f.n);
+        box_save(b, box_segment(1), p, f.n + zeros[i]);
+        *b->last_log = 0;
+        box_open(b);
+        assert_string_equal(b->last_log, "");
+        assert_int_equal(messages(b), 6);
+        box_close(b);
+        size_t n;
+        free(p);
+        free(box_load(b, box_segment(1), &n));
+        assert_int_equal(n, f.n);
+    }
+    free(f.p);
+}
+
 static void test_a_hole_in_the_last_batch_is_torn_and_before_it_is_damage(void **state)
 {
     struct box *b = *state;
@@ -509,6 +534,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(test_a_torn_end_is_cut_off_wherever_the_cut_is),
+        T(test_prepared_space_is_told_from_the_log),
         T(test_a_hole_in_the_last_batch_is_torn_and_before_it_is_damage),
         T(test_no_flipped_bit_goes_unseen),
         T(test_a_flipped_bit_in_an_older_segment_is_damage),

@@ -2,7 +2,7 @@
  * parley-log: reads and mends data directories. What a log is: src/store/record.h.
  *
  * Directories are only read, without a lock, so a server may be using them; the log then ends for
- * us where it did at the beginning. What is written gets its name when all of it is on the disk,
+ * us where it did at the beginning. Only compact changes one, and needs it alone. What is written gets its name when all of it is on the disk,
  * and is called NAME.partial until then.
  *
  * Results go to standard output; faults, notes and progress to standard error.
@@ -125,12 +125,14 @@ static void on_progress(void *ctx, uint64_t done, uint64_t total)
 
 static void note_record(struct job *job, const struct record *r)
 {
-    if (!job->first_id) {
+    if (!job->first_id || r->id < job->first_id) {
         job->first_id = r->id;
         job->first_date = r->date;
     }
-    job->last_id = r->id;
-    job->last_date = r->date;
+    if (r->id > job->last_id) {
+        job->last_id = r->id;
+        job->last_date = r->date;
+    }
 }
 
 static enum store_status on_record(void *ctx, const struct walk_record *r)
@@ -196,17 +198,19 @@ static void close_log(struct job *job)
     if (job->disk.ctx)
         segments_fini(&job->segments, &job->disk);
     index_fini(&job->index);
+    job->index = (struct index){0};
     disk_close_dir(&job->disk);
 }
 
 /* Reads all of the log for a command that writes none. */
-static enum exit_status read_log(struct job *job, bool thorough,
+static enum exit_status read_log(struct job *job, bool thorough, bool by_id,
                                  enum store_status (*record)(void *ctx,
                                                              const struct walk_record *r))
 {
     const struct walk_handler handler = {
         .fault = on_fault, .record = record, .progress = on_progress, .ctx = job};
     enum exit_status status = open_log(job, &handler, thorough);
+    job->walk.by_id = by_id;
     if (status == EXIT_CLEAN)
         status = run_walk(job);
     return status == EXIT_CLEAN && job->faults ? EXIT_DAMAGED : status;
@@ -260,7 +264,7 @@ static enum store_status copy_failed(struct job *job, int result)
 
 static enum exit_status run_verify(struct job *job)
 {
-    enum exit_status status = read_log(job, true, on_record);
+    enum exit_status status = read_log(job, true, false, on_record);
     if (status != EXIT_CLEAN && status != EXIT_DAMAGED)
         return status;
     printf("%s: ", job->dir);
@@ -286,7 +290,7 @@ static void print_message(const char *which, uint64_t id, int64_t date)
 
 static enum exit_status run_stats(struct job *job)
 {
-    enum exit_status status = read_log(job, false, on_record);
+    enum exit_status status = read_log(job, false, false, on_record);
     if (status != EXIT_CLEAN && status != EXIT_DAMAGED)
         return status;
     const struct walk *w = &job->walk;
@@ -334,7 +338,7 @@ static enum store_status on_dump(void *ctx, const struct walk_record *r)
 
 static enum exit_status run_dump(struct job *job)
 {
-    return read_log(job, true, on_dump);
+    return read_log(job, true, true, on_dump);
 }
 
 /* ---- repair ----------------------------------------------------------------------------- */
@@ -396,7 +400,7 @@ static enum exit_status run_repair(struct job *job)
     const struct walk_handler handler = {
         .fault = on_repair_fault, .record = on_repair, .progress = on_progress, .ctx = job};
     enum exit_status status = open_log(job, &handler, true);
-    job->walk.salvage = true;
+    job->walk.salvage = job->walk.by_id = true;
     if (status == EXIT_CLEAN)
         status = open_copy(job, false);
     if (status == EXIT_CLEAN)
@@ -422,8 +426,26 @@ static enum store_status on_backup_segment(void *ctx, const struct segment_head 
 static enum store_status on_backup(void *ctx, const struct walk_record *r)
 {
     struct job *job = ctx;
-    int result = copy_record(&job->out, &r->head, r->p);
+    int result = copy_bytes(&job->out, r->p, r->head.length);
     return result ? copy_failed(job, result) : STORE_OK;
+}
+
+static enum store_status on_backup_runs(void *ctx, struct slice bytes)
+{
+    struct job *job = ctx;
+    int result = copy_bytes(&job->out, bytes.p, bytes.n);
+    return result ? copy_failed(job, result) : STORE_OK;
+}
+
+/* Where the log begins, if its first segments are gone. */
+static enum exit_status copy_begin(struct job *job)
+{
+    uint8_t p[LOG_BEGIN];
+    if (!job->walk.begin.place)
+        return EXIT_CLEAN;
+    log_begin_write(&job->walk.begin, p);
+    int result = disk_write_file(&job->out_dir.disk, LOG_BEGIN_NAME, p, sizeof p);
+    return result ? refused(job, "write", job->out_dir.partial, result) : EXIT_CLEAN;
 }
 
 static enum exit_status copy_secret(struct job *job)
@@ -453,6 +475,7 @@ static enum exit_status run_backup(struct job *job)
     const struct walk_handler handler = {.segment = on_backup_segment,
                                          .fault = on_fault_stop,
                                          .record = on_backup,
+                                         .runs = on_backup_runs,
                                          .progress = on_progress,
                                          .ctx = job};
     enum exit_status status = open_log(job, &handler, true);
@@ -460,6 +483,8 @@ static enum exit_status run_backup(struct job *job)
         status = open_copy(job, false);
     if (status == EXIT_CLEAN)
         status = run_walk(job);
+    if (status == EXIT_CLEAN)
+        status = copy_begin(job);
     if (status == EXIT_CLEAN && job->with_secret)
         status = copy_secret(job);
     status = close_copy(job, status);
@@ -607,6 +632,75 @@ static enum exit_status run_import(struct job *job)
     return status;
 }
 
+/* ---- compact ---------------------------------------------------------------------------- */
+
+static void on_log(void *ctx, enum log_level level, const char *line)
+{
+    (void)level;
+    say(ctx, "%s", line);
+}
+
+/* Nothing is sent, so that these are never called. */
+static void on_committed(void *ctx, const struct store_message *message)
+{
+    (void)ctx;
+    (void)message;
+}
+
+static void on_failed(void *ctx, uint64_t id, int error)
+{
+    (void)ctx;
+    (void)id;
+    (void)error;
+}
+
+/* As a server would open it, alone. */
+static enum exit_status compact(struct job *job, struct store *store)
+{
+    struct store_stats before, after;
+    store_get_stats(store, &before);
+    progress_begin(&job->progress, "parley-log");
+    int result = store_compact(store, on_progress, job);
+    progress_hide(&job->progress);
+    store_get_stats(store, &after);
+    if (result) {
+        say(job, "%s: not all of it could be arranged: %s", job->dir, strerror(-result));
+        return EXIT_IO;
+    }
+    printf("%s: messages: %" PRIu64 ", segments: %" PRIu64 " from %" PRIu64 ", bytes: %" PRIu64
+           " from %" PRIu64 "\n",
+           job->dir, after.messages, after.segments, before.segments, after.bytes, before.bytes);
+    return EXIT_CLEAN;
+}
+
+static enum exit_status run_compact(struct job *job)
+{
+    static const struct walk_handler none = {0};
+    const struct log log = {LOG_INFO, on_log, job, NULL};
+    enum exit_status status = open_log(job, &none, false); /* is it there? */
+    close_log(job);
+    if (status != EXIT_CLEAN)
+        return status;
+    int result = disk_open_dir(&job->disk, job->dir);
+    if (result)
+        return refused(job, "open", job->dir, result);
+    const struct store_options options = {.disk = &job->disk,
+                                          .log = &log,
+                                          .arrange = true,
+                                          .inline_commit = true,
+                                          .committed = on_committed,
+                                          .failed = on_failed};
+    struct store *store;
+    enum store_status opened = store_open(&store, &options, &job->error);
+    if (opened) {
+        say(job, "%s: %s", job->dir, job->error.text);
+        return (enum exit_status)opened;
+    }
+    status = compact(job, store);
+    result = store_close(store);
+    return result && status == EXIT_CLEAN ? refused(job, "close", job->dir, result) : status;
+}
+
 /* ---- the command line ------------------------------------------------------------------- */
 
 struct command {
@@ -623,6 +717,8 @@ static const struct command commands[] = {
     {"repair", "DIR COPY", "writes all that is whole into a new directory", run_repair, 2, 2},
     {"backup", "DIR COPY [--with-secret]", "copies a log, also while a server writes it",
      run_backup, 2, 2},
+    {"compact", "DIR", "puts the messages of each conversation together; no server may be running",
+     run_compact, 1, 1},
     {"import", "DIR [FILE]", "makes a new log of what dump has printed", run_import, 1, 2},
 };
 

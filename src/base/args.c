@@ -35,6 +35,26 @@ static int set_number(const struct arg *a, const char *value, struct args_error 
     return 0;
 }
 
+static int set_size(const struct arg *a, const char *value, struct args_error *error)
+{
+    static const char units[] = "KMG";
+    uint64_t n = 0;
+    size_t digits = strspn(value, "0123456789");
+    const char *unit = value[digits] ? strchr(units, value[digits]) : NULL;
+    for (size_t i = 0; i < digits && n < UINT64_C(1) << 50; i++)
+        n = n * 10 + (uint64_t)(value[i] - '0');
+    if (digits == 0 || (value[digits] && (!unit || value[digits + 1])) ||
+        n >= UINT64_C(1) << (unit ? 33 : 50))
+        return fail(error, "%s: \"%.40s\" is not a number of bytes, as 1000000, 512K, 64M or 2G",
+                    a->name, value);
+    if (unit)
+        n <<= 10 * (unit - units + 1);
+    if (n < a->min)
+        return fail(error, "%s: \"%.40s\" is less than %u bytes", a->name, value, a->min);
+    *(uint64_t *)a->to = n;
+    return 0;
+}
+
 static int set(const struct arg *a, const char *value, struct args_error *error)
 {
     struct arg_list *list = a->to;
@@ -48,6 +68,8 @@ static int set(const struct arg *a, const char *value, struct args_error *error)
         return 0;
     case ARG_NUMBER:
         return set_number(a, value, error);
+    case ARG_SIZE:
+        return set_size(a, value, error);
     case ARG_TEXT:
         *(const char **)a->to = value;
         return 0;

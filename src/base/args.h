@@ -22,6 +22,7 @@ struct arg_list {
 enum arg_kind {
     ARG_FLAG,   /* bool; with a `value`, "yes|no", it is to be given on the command line as well */
     ARG_NUMBER, /* uint32_t, from min to max */
+    ARG_SIZE,   /* uint64_t, from min on: bytes; K, M or G behind them are 2^10, 2^20, 2^30 */
     ARG_TEXT,   /* const char *, not empty; points into argv or the file's text */
     ARG_LIST,   /* struct arg_list: texts, may be given several times */
 };

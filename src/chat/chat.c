@@ -137,6 +137,13 @@ static void on_settle(void *ctx)
     store_flush(chat->store);
 }
 
+static void on_hour(struct timer *t)
+{
+    struct chat *chat = container_of(t, struct chat, hour);
+    store_tick(chat->store, clock_wall_ms(chat->options.clock));
+    timer_set(chat->kind.stream.set->loop, t, 3600 * 1000);
+}
+
 enum store_status chat_open(struct chat *chat, struct stream_set *set,
                             const struct chat_options *options, const struct store_options *store,
                             struct store_error *error)
@@ -161,9 +168,12 @@ enum store_status chat_open(struct chat *chat, struct stream_set *set,
     enum store_status status = store_open(&chat->store, &with_calls, error);
     if (status != STORE_OK)
         return status;
+    timer_init(&chat->hour, on_hour);
+    on_hour(&chat->hour);
     chat->store_watch = (struct watch){.fd = store_fd(chat->store), .ready = on_store_ready};
     set->loop->settle = (struct loop_hook){on_settle, chat};
     if (hub_init(&chat->hub) || loop_watch(set->loop, &chat->store_watch, EPOLLIN)) {
+        timer_stop(&chat->hour);
         store_close(chat->store);
         snprintf(error->text, sizeof error->text, "no memory or no descriptors left");
         return STORE_SYSTEM;
@@ -217,6 +227,7 @@ static void chat_cut(struct chat *chat)
 int chat_close(struct chat *chat)
 {
     chat_cut(chat);
+    timer_stop(&chat->hour);
     loop_unwatch(chat->kind.stream.set->loop, &chat->store_watch);
     chat->kind.stream.set->loop->settle.run = NULL;
     int failure = store_close(chat->store);

@@ -56,6 +56,7 @@ struct chat {
     struct chat_options options;
     struct store *store;
     struct watch store_watch;
+    struct timer hour; /* the store hears what time it is */
     struct hub hub;
     struct list waiting;      /* answers that wait for the disk */
     struct list unregistered; /* sessions without a user, by `link` */

@@ -15,7 +15,9 @@ struct config {
     enum store_sync sync;
     uint32_t sync_ms;
     uint32_t segment_size; /* bytes */
-    bool prepare_segments;
+    bool prepare_segments, arrange_segments;
+    uint32_t retain_days;  /* 0: all */
+    uint64_t retain_bytes; /* 0: all */
     struct arg_list origins;
     const char *admin; /* NULL: no admin listener */
     const char *user;  /* NULL: stay who we are */

@@ -177,6 +177,9 @@ static enum exit_status open_chat(struct server *server, struct server_error *er
                                   .sync = config->sync,
                                   .sync_ms = config->sync_ms,
                                   .segment_size = config->segment_size,
+                                  .arrange = config->arrange_segments,
+                                  .retain_days = config->retain_days,
+                                  .retain_bytes = config->retain_bytes,
                                   .prepare = config->prepare_segments ? SERVER_PREPARE : 0};
     struct store_error store_error;
     enum store_status status =

@@ -1,14 +1,13 @@
 #include "store/checkpoint.h"
 
 #include "base/endian.h"
+#include "base/list.h"
 #include "codec/crc32c.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #define CHECKPOINT_NAME "checkpoint"
-#define CHECKPOINT_NEW "checkpoint.new"
 #define CHECKPOINT_VERSION 1
 #define CHECKPOINT_HEAD 80
 #define CHECKPOINT_CONVERSATION 24
@@ -20,70 +19,33 @@
 static const uint8_t magic[8] = {'p', 'a', 'r', 'l', 'e', 'y', 'c', 'k'};
 
 void checkpoint_init(struct checkpoint *c, const struct disk *disk, const struct log *log,
-                     bool threaded)
+                     struct worker *worker)
 {
-    *c = (struct checkpoint){.disk = disk, .log = log, .threaded = threaded};
+    *c = (struct checkpoint){.disk = disk, .log = log, .worker = worker};
 }
 
 /* ---- writing ----------------------------------------------------------------------------- */
 
-static int checkpoint_write(const struct disk *disk, struct slice bytes)
+static void checkpoint_run(struct worker_job *job)
 {
-    void *ctx = disk->ctx;
-    disk->remove(ctx, CHECKPOINT_NEW); /* of an earlier try */
-    int file = disk->open(ctx, CHECKPOINT_NEW, 1);
-    if (file < 0)
-        return file;
-    int result = disk->pwrite(ctx, file, bytes.p, bytes.n, 0);
-    if (!result)
-        result = disk->sync(ctx, file);
-    disk->close(ctx, file);
-    if (!result)
-        result = disk->rename(ctx, CHECKPOINT_NEW, CHECKPOINT_NAME);
-    if (result)
-        disk->remove(ctx, CHECKPOINT_NEW);
-    return result ? result : disk->sync_dir(ctx);
-}
-
-static void *checkpoint_main(void *arg)
-{
-    struct checkpoint *c = arg;
-    int result = checkpoint_write(c->disk, buf_slice(&c->bytes));
+    struct checkpoint *c = container_of(job, struct checkpoint, job);
+    int result = disk_write_file(c->disk, CHECKPOINT_NAME, c->bytes.p, c->bytes.n);
     if (result)
         log_write(c->log, LOG_WARN, "cannot write a checkpoint, the next start takes longer: %s",
                   strerror(-result));
-    __atomic_store_n(&c->ended, 1, __ATOMIC_RELEASE);
-    return NULL;
-}
-
-static void checkpoint_join(struct checkpoint *c)
-{
-    if (c->writing)
-        pthread_join(c->thread, NULL);
-    c->writing = false;
-    buf_free(&c->bytes);
 }
 
 static void checkpoint_hand_over(struct checkpoint *c)
 {
-    sigset_t all, before; /* signals are the owner's */
     c->open = false;
-    if (!c->threaded) {
-        checkpoint_main(c);
-        return;
-    }
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    c->ended = 0;
-    c->writing = pthread_create(&c->thread, NULL, checkpoint_main, c) == 0;
-    if (!c->writing)
+    c->job.run = checkpoint_run;
+    if (worker_give(c->worker, &c->job))
         log_write(c->log, LOG_WARN, "no thread for a checkpoint; the next start takes longer");
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 void checkpoint_fini(struct checkpoint *c)
 {
-    checkpoint_join(c);
+    buf_free(&c->bytes);
 }
 
 static void checkpoint_put_head(struct buf *out, const struct checkpoint_head *head,
@@ -112,25 +74,26 @@ void checkpoint_begin(struct checkpoint *c, const struct index *ix,
                       const struct checkpoint_head *head)
 {
     /* A disk that has not taken the one before yet goes without this one. */
-    if (c->open || (c->writing && c->threaded && !__atomic_load_n(&c->ended, __ATOMIC_ACQUIRE)))
+    if (c->open || worker_is_busy(&c->job))
         return;
-    checkpoint_join(c);
+    buf_clear(&c->bytes);
     c->open = true;
     c->names = false;
     c->done = c->users = 0;
     c->conversations = ix->conversation_count;
     checkpoint_put_head(&c->bytes, head, c->conversations);
-    while (c->open && !c->threaded)
+    while (c->open && !c->worker->threaded)
         checkpoint_step(c, ix);
 }
 
-static void checkpoint_put_conversation(struct checkpoint *c, const struct conversation *one)
+static void checkpoint_put_conversation(struct checkpoint *c, const struct index *ix,
+                                        const struct conversation *one)
 {
     uint8_t *p = buf_reserve(&c->bytes, CHECKPOINT_CONVERSATION);
     if (!p)
         return;
-    /* One of which nothing is committed may yet be forgotten. */
-    bool hole = one->last == 0;
+    /* One of which nothing is committed may yet be forgotten; all of another may be gone. */
+    bool hole = one->last == 0 || one->last < ix->begin;
     le32_store(p, hole ? INDEX_NONE : one->user[0]);
     le32_store(p + 4, hole ? INDEX_NONE : one->user[1]);
     le64_store(p + 8, one->last);
@@ -150,14 +113,14 @@ static void checkpoint_put_user(struct checkpoint *c, struct slice name)
 
 void checkpoint_step(struct checkpoint *c, const struct index *ix)
 {
-    if (c->writing && __atomic_load_n(&c->ended, __ATOMIC_ACQUIRE))
-        checkpoint_join(c);
+    if (!c->open && c->bytes.cap && !worker_is_busy(&c->job))
+        buf_free(&c->bytes);
     for (int i = 0; c->open && i < CHECKPOINT_SLICE; i++) {
         if (c->bytes.failed) {
             log_write(c->log, LOG_WARN, "no memory for a checkpoint; the next start takes longer");
             c->open = false;
         } else if (!c->names && c->done < c->conversations) {
-            checkpoint_put_conversation(c, &ix->conversations[c->done++]);
+            checkpoint_put_conversation(c, ix, &ix->conversations[c->done++]);
         } else if (!c->names) {
             c->names = true;
             c->done = 0;
@@ -178,8 +141,9 @@ void checkpoint_now(struct checkpoint *c, const struct index *ix,
                     const struct checkpoint_head *head)
 {
     c->open = false;
-    c->threaded = false;
     checkpoint_begin(c, ix, head);
+    while (c->open)
+        checkpoint_step(c, ix);
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */

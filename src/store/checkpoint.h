@@ -35,8 +35,7 @@
 #include "base/log.h"
 #include "store/disk.h"
 #include "store/index.h"
-
-#include <pthread.h>
+#include "store/worker.h"
 
 struct checkpoint_head {
     uint64_t log;
@@ -52,11 +51,9 @@ struct checkpoint_head {
 struct checkpoint {
     const struct disk *disk;
     const struct log *log;
-    bool threaded;
-    bool open;    /* one is being put together */
-    bool writing; /* a thread was given it, and not joined yet */
-    int ended;    /* atomic: that thread has */
-    pthread_t thread;
+    struct worker *worker;
+    struct worker_job job;         /* it is written */
+    bool open;                     /* one is being put together */
     uint32_t conversations, users; /* of it, in all; users as far as they are known */
     uint32_t done;                 /* of the conversations, then of the users */
     bool names;                    /* the users' turn */
@@ -64,9 +61,9 @@ struct checkpoint {
 };
 
 void checkpoint_init(struct checkpoint *c, const struct disk *disk, const struct log *log,
-                     bool threaded);
+                     struct worker *worker);
 
-/* Waits for the one that is being written, drops one that is not complete. */
+/* The worker has ended. */
 void checkpoint_fini(struct checkpoint *c);
 
 /* Begins one, unless one is under way. */
@@ -76,7 +73,7 @@ void checkpoint_begin(struct checkpoint *c, const struct index *ix,
 /* Puts the next slice together; hands it to its thread after the last. Nothing is under way: nothing. */
 void checkpoint_step(struct checkpoint *c, const struct index *ix);
 
-/* Begins one and writes it at once, on the caller's thread. */
+/* Puts one together at once. The worker must have ended: then its job is done on this thread. */
 void checkpoint_now(struct checkpoint *c, const struct index *ix,
                     const struct checkpoint_head *head);
 

@@ -66,13 +66,18 @@ static int commit_rotate(struct commit *c, struct batch *b)
     result = c->dirty ? commit_sync(c) : 0;
     if (result)
         return result;
-    struct segment next = {{c->end, b->first_id, c->segment.head.log}, -1};
+    struct segment next = {.head = {.base = c->end,
+                                    .first_id = b->first_id,
+                                    .log = c->segment.head.log,
+                                    .date = b->date},
+                           .file = -1};
     result = segment_create(c->disk, &next);
     if (result)
         return commit_may_pass(result) ? result : commit_fail(c, result);
     b->opened = c->segment = next;
     c->end += SEGMENT_HEAD;
     c->size = c->end;
+    c->flagged = false;
     result = segment_sync(c->disk, &next);
     return result ? commit_fail(c, result) : 0;
 }
@@ -127,7 +132,7 @@ static int commit_write(struct commit *c, struct batch *b)
     if (c->failure)
         return c->failure;
     int result = b->rotate ? commit_rotate(c, b) : 0;
-    if (result)
+    if (result || b->records.n == 0) /* it was to begin a segment alone */
         return result;
     result = c->disk->pwrite(c->disk->ctx, c->segment.file, b->records.p, b->records.n,
                              c->end - c->segment.head.base);
@@ -139,7 +144,7 @@ static int commit_write(struct commit *c, struct batch *b)
         return commit_fail(c, result);
     if (c->sync == STORE_SYNC_ALWAYS)
         return commit_sync_batch(c, b);
-    /* The first batch is synced in every mode: should a power cut take all that follow, its flag
+    /* The first batch of each segment is synced in every mode: should a power cut take all that follow, its flag
      * still tells that ids above it may have been seen. */
     if (!c->flagged) {
         c->flagged = true;

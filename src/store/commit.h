@@ -24,6 +24,7 @@ struct batch {
     struct buf records;
     uint64_t place;    /* of the first record */
     uint64_t first_id; /* its id */
+    int64_t date;      /* the highest in front of it */
     bool rotate;       /* a new segment begins with it: its head stands in front of `place` */
 
     /* The result. */

@@ -56,7 +56,7 @@ int copy_segment(struct copy *c, const struct segment_head *head)
     int result = copy_end_segment(c);
     if (result)
         return result;
-    struct segment next = {*head, -1};
+    struct segment next = {.head = *head, .file = -1};
     result = segment_create(c->disk, &next);
     if (result)
         return result;
@@ -79,18 +79,19 @@ static int copy_reserve(struct copy *c, size_t n, uint8_t **p)
     return 0;
 }
 
-int copy_record(struct copy *c, const struct record *r, const uint8_t *p)
+int copy_bytes(struct copy *c, const void *p, size_t n)
 {
     uint8_t *to;
-    int result = copy_reserve(c, r->length, &to);
+    int result = copy_reserve(c, n, &to);
     if (!result)
-        memcpy(to, p, r->length);
+        memcpy(to, p, n);
     return result;
 }
 
 static int copy_next_segment(struct copy *c)
 {
-    struct segment_head head = {c->end, c->next_id, c->segment.head.log};
+    struct segment_head head = {
+        .base = c->end, .first_id = c->next_id, .log = c->segment.head.log, .date = c->date};
     return copy_segment(c, &head);
 }
 
@@ -128,6 +129,7 @@ int copy_message(struct copy *c, const struct store_message *m, uint8_t flags, s
     record_seal(&r, p, place);
     index_commit(&c->index, number, place, m->id);
     c->next_id = m->id + 1;
+    c->date = m->date > c->date ? m->date : c->date;
     return 0;
 }
 

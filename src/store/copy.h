@@ -1,8 +1,8 @@
 /*
  * copy: writes a new log into an empty folder.
  *
- * Either verbatim, segments and records of another log, which keep their places: copy_segment and
- * copy_record. Or message by message, with copy_message: ids, dates and JSON stay as they are, the
+ * Either verbatim, segments and what is in them of another log, which keeps its places: copy_segment
+ * and copy_bytes. Or message by message, with copy_message: ids, dates and JSON stay as they are, the
  * records get new places and the conversations new numbers, as a store would have given them.
  *
  * Nothing is promised before copy_finish has returned 0; then all of it is on the disk. What was
@@ -24,6 +24,7 @@ struct copy {
     struct buf gathered;    /* its end, not written yet */
     uint64_t end;           /* place of the next byte */
     uint64_t next_id;       /* the lowest that copy_message takes */
+    int64_t date;           /* the highest */
 };
 
 /* segment_size 0: that of a store. 0 or -errno, as from all that follow; copy_fini in any case. */
@@ -33,8 +34,7 @@ void copy_fini(struct copy *c);
 
 __attribute__((warn_unused_result)) int copy_segment(struct copy *c,
                                                      const struct segment_head *head);
-__attribute__((warn_unused_result)) int copy_record(struct copy *c, const struct record *r,
-                                                    const uint8_t *p);
+__attribute__((warn_unused_result)) int copy_bytes(struct copy *c, const void *p, size_t n);
 
 /* flags: RECORD_UNSYNCED or 0. The id is at least c->next_id. */
 __attribute__((warn_unused_result)) int copy_message(struct copy *c, const struct store_message *m,

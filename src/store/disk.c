@@ -162,6 +162,26 @@ static int disk_lock(void *ctx)
     return 0;
 }
 
+int disk_write_file(const struct disk *disk, const char *name, const void *p, size_t n)
+{
+    void *ctx = disk->ctx;
+    char new_name[64];
+    snprintf(new_name, sizeof new_name, "%s.new", name);
+    disk->remove(ctx, new_name); /* of an earlier try */
+    int file = disk->open(ctx, new_name, 1);
+    if (file < 0)
+        return file;
+    int result = disk->pwrite(ctx, file, p, n, 0);
+    if (!result)
+        result = disk->sync(ctx, file);
+    disk->close(ctx, file);
+    if (!result)
+        result = disk->rename(ctx, new_name, name);
+    if (result)
+        disk->remove(ctx, new_name);
+    return result ? result : disk->sync_dir(ctx);
+}
+
 /* Makes the name of a new folder durable. Where its parent may not be read, it must do without. */
 static void disk_sync_parent(int fd)
 {

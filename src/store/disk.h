@@ -36,6 +36,11 @@ struct disk {
     void *ctx;
 };
 
+/* Writes the file of this name, all of it or nothing, and makes it durable; until then it is called
+ * NAME.new. 0 or -errno. */
+__attribute__((warn_unused_result)) int disk_write_file(const struct disk *disk, const char *name,
+                                                        const void *p, size_t n);
+
 /* A real folder, made (mode 0700) if it is missing. 0 or -errno; closed by disk_close_dir. */
 __attribute__((warn_unused_result)) int disk_open_dir(struct disk *disk, const char *path);
 

@@ -127,6 +127,14 @@ static void index_push_hole(struct index *ix, uint32_t number)
     ix->hole_count++;
 }
 
+static void index_remove(struct index *ix, uint32_t number)
+{
+    const struct conversation *c = &ix->conversations[number];
+    struct pair pair = index_pair(c->user[0], c->user[1]);
+    table_remove(&ix->pairs, slice_of(pair.bytes, sizeof pair.bytes));
+    index_push_hole(ix, number);
+}
+
 /* Makes the array longer, so that it holds this number. */
 static int index_reach(struct index *ix, uint32_t number)
 {
@@ -253,7 +261,9 @@ int index_load_end(struct index *ix)
     ix->hole = INDEX_NONE;
     ix->hole_count = 0;
     for (uint32_t i = ix->conversation_count; i-- > 0;) {
-        if (!index_is_used(ix, i))
+        if (index_is_used(ix, i) && ix->conversations[i].last < ix->begin)
+            index_remove(ix, i);
+        else if (!index_is_used(ix, i))
             index_push_hole(ix, i);
         else
             all[count++] = (struct newest){ix->conversations[i].last_id, i};
@@ -270,12 +280,8 @@ int index_load_end(struct index *ix)
 void index_forget_uncommitted(struct index *ix)
 {
     for (uint32_t i = ix->conversation_count; i-- > 0;) {
-        const struct conversation *c = &ix->conversations[i];
-        if (!index_is_used(ix, i) || c->last)
-            continue;
-        struct pair pair = index_pair(c->user[0], c->user[1]);
-        table_remove(&ix->pairs, slice_of(pair.bytes, sizeof pair.bytes));
-        index_push_hole(ix, i);
+        if (index_is_used(ix, i) && !ix->conversations[i].last)
+            index_remove(ix, i);
     }
     while (ix->user_count && ix->users[ix->user_count - 1].head == INDEX_NONE) {
         table_remove(&ix->names, index_name(ix, ix->user_count - 1));

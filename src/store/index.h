@@ -32,6 +32,7 @@ struct conversation {
 };
 
 struct index {
+    uint64_t begin; /* place: the records in front of it are gone */
     struct user *users;
     struct conversation *conversations;
     uint32_t user_count, user_cap;

@@ -8,6 +8,7 @@
 #include "store/commit.h"
 #include "store/index.h"
 #include "store/prefetch.h"
+#include "store/upkeep.h"
 
 /* Where the page in front of a page begins: whoever reads a conversation back page by page does not
  * walk it from its end each time. */
@@ -25,7 +26,12 @@ struct store {
     struct index index;
     struct commit commit;
     struct prefetch prefetch;
+    struct worker worker;
     struct checkpoint checkpoint;
+    struct upkeep upkeep;
+    bool compacting;       /* few segments may become one as well */
+    uint32_t layout;       /* grows when segments are replaced */
+    int64_t now;           /* the wall clock, as far as it was told */
     uint64_t checkpointed; /* the place of the last one that is known to be on the disk; 0: none */
 
     struct batch batches[2];
@@ -34,7 +40,8 @@ struct store {
 
     uint64_t end;       /* of what is committed */
     uint64_t tail;      /* of what has been submitted: there the next batch goes */
-    uint64_t tail_base; /* of the segment that `tail` lies in */
+    uint64_t tail_base; /* of the segment that `tail` lies in, */
+    int64_t tail_date;  /* and when it was begun */
     uint64_t next_id;
     int64_t last_date;      /* of what is appended */
     int64_t committed_date; /* of what is committed */
@@ -45,10 +52,22 @@ struct store {
 
     uint64_t messages;
     uint64_t batch_count;
-    struct buf scratch;                   /* the record that was read last */
-    int steps;                            /* records that were looked at in this turn */
+    int steps; /* records that were looked at in this turn */
+
+    /* What was read last: bytes of the segment that begins at scratch_base, from this offset on. */
+    struct buf scratch;
+    uint64_t scratch_base, scratch_at;
+    /* The newest records of the page that was looked up last, in their order: it is likely to be
+     * read next. */
+    uint8_t *stash;
+    uint32_t stash_of;                    /* store_read.stash */
+    uint32_t stash_next;                  /* store_read.next of the first that is left */
+    uint32_t stash_at;                    /* its offset */
     struct bookmark bookmarks[BOOKMARKS]; /* by conversation and id */
 };
+
+/* Segments were replaced: what is known of places in them holds no longer. */
+void store_relayout(struct store *s);
 
 /* The message of a record that stands at p. */
 void store_message_of(const struct store *s, const struct record *r, const uint8_t *p,

@@ -36,6 +36,8 @@ static void *prefetch_main(void *arg)
     uint8_t bytes[4096];
     while (prefetch_next(p, &part)) {
         /* Whatever goes wrong here, the owner will meet it in its own reading. */
+        if (part.n == 0)
+            p->disk->close(p->disk->ctx, part.file);
         for (uint32_t done = 0; part.owner && done < part.n; done += (uint32_t)sizeof bytes)
             if (p->disk->pread(p->disk->ctx, part.file, bytes, sizeof bytes, part.at + done) <= 0)
                 break;
@@ -63,6 +65,9 @@ void prefetch_fini(struct prefetch *p)
         pthread_mutex_unlock(&p->lock);
         pthread_join(p->thread, NULL);
     }
+    for (; p->count; p->count--, p->first = (p->first + 1) % PREFETCH_MAX)
+        if (p->parts[p->first].n == 0)
+            p->disk->close(p->disk->ctx, p->parts[p->first].file);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
 }
@@ -78,23 +83,32 @@ static int prefetch_start(struct prefetch *p)
     return result;
 }
 
-int prefetch_ask(struct prefetch *p, const void *owner, int file, uint64_t at, size_t n)
+/* False: it is full. */
+static bool prefetch_push(struct prefetch *p, const struct prefetch_part *part)
 {
-    if (!p->running) {
-        int result = prefetch_start(p);
-        if (result)
-            return result;
-    }
     pthread_mutex_lock(&p->lock);
-    int full = p->count == PREFETCH_MAX;
-    if (!full) {
-        uint32_t bytes = n < PREFETCH_BYTES ? (uint32_t)n : PREFETCH_BYTES;
-        p->parts[(p->first + p->count++) % PREFETCH_MAX] =
-            (struct prefetch_part){owner, file, bytes, at};
+    bool room = p->count < PREFETCH_MAX;
+    if (room) {
+        p->parts[(p->first + p->count++) % PREFETCH_MAX] = *part;
         pthread_cond_signal(&p->wake);
     }
     pthread_mutex_unlock(&p->lock);
-    return full;
+    return room;
+}
+
+int prefetch_ask(struct prefetch *p, const void *owner, int file, uint64_t at, size_t n)
+{
+    int result = p->running ? 0 : prefetch_start(p);
+    uint32_t bytes = n < PREFETCH_BYTES ? (uint32_t)n : PREFETCH_BYTES;
+    return result ? result : !prefetch_push(p, &(struct prefetch_part){owner, file, bytes, at});
+}
+
+bool prefetch_close(struct prefetch *p, int file)
+{
+    if (p->running)
+        return prefetch_push(p, &(struct prefetch_part){.file = file});
+    p->disk->close(p->disk->ctx, file);
+    return true;
 }
 
 bool prefetch_pending(struct prefetch *p, const void *owner)

@@ -18,7 +18,7 @@
 struct prefetch_part {
     const void *owner; /* who asked */
     int file;
-    uint32_t n;
+    uint32_t n; /* 0: the file is closed */
     uint64_t at;
 };
 
@@ -51,6 +51,9 @@ bool prefetch_pending(struct prefetch *p, const void *owner);
 
 /* Drops what this owner has asked for. */
 void prefetch_cancel(struct prefetch *p, const void *owner);
+
+/* Closes the file when nobody's part of it is being read or waits. False: there is no place just now. */
+bool prefetch_close(struct prefetch *p, int file);
 
 /* Counts as something that was brought: the owner takes a break and goes on in its next turn. */
 void prefetch_yield(struct prefetch *p);

@@ -1,5 +1,7 @@
 #include "store/inside.h"
 
+#include "base/endian.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -7,16 +9,28 @@
 /* Records that are looked at in one turn of the loop, for all readers together: a millisecond or two. */
 #define READ_STEPS 2048
 
-/* The first read of a record: most end within it, and a second system call is saved. */
+/* A record is read with this much behind its begin: most end within it. */
 #define READ_FIRST 1024
 
+/* Records of a conversation that lie closer together than READ_NEAR are read READ_WINDOW bytes at a
+ * time. */
+#define READ_NEAR 4096
+#define READ_WINDOW (32u << 10)
+
+/* Bytes of a list of runs that are read at a time. */
+#define READ_RUNS (256u * SEGMENT_RUN)
+
+#define READ_STASH (64u << 10)
+
+/* ---- bytes of the log -------------------------------------------------------------------- */
+
 static enum store_status read_failed(const struct store *s, const struct segment *segment,
-                                     uint64_t place, const char *what)
+                                     uint64_t at, const char *what)
 {
     char name[SEGMENT_NAME];
     segment_name(name, segment->head.first_id);
-    log_write(s->options.log, LOG_ERROR, "cannot read %s at offset %" PRIu64 ": %s", name,
-              place - segment->head.base, what);
+    log_write(s->options.log, LOG_ERROR, "cannot read %s at offset %" PRIu64 ": %s", name, at,
+              what);
     return STORE_IO;
 }
 
@@ -45,61 +59,214 @@ static bool read_must_wait(struct store *s, struct store_read *read, const struc
     return result >= 0;
 }
 
-/* Makes the scratch buffer hold at least `need` bytes of the log from `place` on, `want` if there
- * are as many. */
-static enum store_status read_bytes(struct store *s, struct store_read *read, uint64_t place,
-                                    size_t need, size_t want)
+static bool read_has(const struct store *s, const struct segment *segment, uint64_t at, size_t need)
 {
-    const struct segment *segment = segments_find(&s->segments, place);
-    const struct disk *disk = s->options.disk;
-    uint64_t at = place - segment->head.base;
-    if (read->asked && prefetch_pending(&s->prefetch, read))
-        return STORE_WAIT;
-    buf_clear(&s->scratch);
-    if (!buf_reserve(&s->scratch, want))
-        return STORE_SYSTEM;
-    if (read_must_wait(s, read, segment, at, need, want))
-        return STORE_WAIT;
-    if (s->scratch.n)
-        return STORE_OK;
-    int64_t got = disk->pread(disk->ctx, segment->file, s->scratch.p, want, at);
-    if (got < 0)
-        return read_failed(s, segment, place, strerror((int)-got));
-    s->scratch.n = (size_t)got;
-    return (size_t)got < need ? read_failed(s, segment, place, "the file is too short") : STORE_OK;
+    return s->scratch.n && s->scratch_base == segment->head.base && at >= s->scratch_at &&
+           at + need <= s->scratch_at + s->scratch.n;
 }
 
+/*
+ * At least `need` bytes of the segment's file from `at` on, valid until the next call. What is read
+ * for them begins up to `before` bytes in front, and is `want` bytes if there are as many.
+ */
+static enum store_status read_bytes(struct store *s, struct store_read *read,
+                                    const struct segment *segment, uint64_t at, size_t need,
+                                    size_t before, size_t want, const uint8_t **out)
+{
+    const struct disk *disk = s->options.disk;
+    if (read->asked && prefetch_pending(&s->prefetch, read))
+        return STORE_WAIT;
+    if (!read_has(s, segment, at, need)) {
+        uint64_t from = at < before ? 0 : at - before;
+        size_t least = (size_t)(at - from) + need;
+        /* What is not committed yet may be written while it is read. */
+        uint64_t end = s->end - segment->head.base;
+        if (want < least)
+            want = least;
+        if (segment == segments_last(&s->segments) && from + want > end && from + least <= end)
+            want = (size_t)(end - from);
+        buf_clear(&s->scratch);
+        if (!buf_reserve(&s->scratch, want))
+            return STORE_SYSTEM;
+        if (read_must_wait(s, read, segment, from, least, want))
+            return STORE_WAIT;
+        int64_t got = (int64_t)s->scratch.n;
+        if (!got)
+            got = disk->pread(disk->ctx, segment->file, s->scratch.p, want, from);
+        if (got < 0)
+            return read_failed(s, segment, at, strerror((int)-got));
+        s->scratch.n = (size_t)got;
+        s->scratch_base = segment->head.base;
+        s->scratch_at = from;
+        if ((size_t)got < least)
+            return read_failed(s, segment, at, "the file is too short");
+    }
+    *out = s->scratch.p + (at - s->scratch_at);
+    return STORE_OK;
+}
+
+/* ---- arranged segments ------------------------------------------------------------------- */
+
+static uint32_t read_run(const uint8_t *runs, uint32_t i)
+{
+    return le32_load(runs + (size_t)i * SEGMENT_RUN);
+}
+
+/*
+ * Finds a run in the list of an arranged segment, by its number: the numbers rise, and are mostly
+ * dense, so that it is looked for where it would be if they were spread evenly; every second time in
+ * the middle, lest they are not. *at is the offset of its last record; STORE_END: there is none.
+ */
+static enum store_status read_find_run(struct store *s, struct store_read *read,
+                                       const struct segment *segment, uint32_t number, uint64_t *at)
+{
+    const uint32_t most = READ_RUNS / SEGMENT_RUN;
+    uint32_t low = 0, high = segment->head.runs;             /* places in the list */
+    uint64_t least = 0, limit = s->index.conversation_count; /* numbers in between */
+    for (bool even = true; low < high; even = !even) {
+        uint64_t guess = low + (high - low) / 2;
+        if (even && limit > least && number >= least && number < limit)
+            guess = low + (high - low) * (uint64_t)(number - least) / (limit - least);
+        uint32_t first = guess < low + most / 2 ? low : (uint32_t)guess - most / 2;
+        uint32_t count = high - first < most ? high - first : most;
+        const uint8_t *runs;
+        size_t bytes = (size_t)count * SEGMENT_RUN;
+        enum store_status status =
+            read_bytes(s, read, segment, segment_runs_at(segment) + (uint64_t)first * SEGMENT_RUN,
+                       bytes, 0, bytes, &runs);
+        if (status)
+            return status;
+        if (read_run(runs, 0) > number) {
+            high = first;
+            limit = read_run(runs, 0);
+        } else if (read_run(runs, count - 1) < number) {
+            low = first + count;
+            least = (uint64_t)read_run(runs, count - 1) + 1;
+        } else {
+            uint32_t a = 0, b = count;
+            while (b - a > 1) {
+                uint32_t middle = a + (b - a) / 2;
+                if (read_run(runs, middle) <= number)
+                    a = middle;
+                else
+                    b = middle;
+            }
+            *at = le64_load(runs + (size_t)a * SEGMENT_RUN + 4);
+            return read_run(runs, a) == number ? STORE_OK : STORE_END;
+        }
+    }
+    return STORE_END;
+}
+
+/* Turns a place into that of the record that is meant. It becomes 0 where the history ends. */
+static enum store_status read_resolve(struct store *s, struct store_read *read, uint32_t number,
+                                      uint64_t *place)
+{
+    const struct segment *segment = segments_find(&s->segments, *place);
+    if (!segment || *place < s->index.begin) {
+        *place = 0;
+        return STORE_OK;
+    }
+    if (!segment->head.end)
+        return STORE_OK;
+    uint64_t at = 0;
+    enum store_status status = read_find_run(s, read, segment, number, &at);
+    if (status == STORE_END)
+        return read_failed(s, segment, segment_runs_at(segment),
+                           "a conversation is missing in the list of its runs");
+    if (!status && at >= segment_runs_at(segment))
+        return read_failed(s, segment, segment_runs_at(segment), "a run cannot be where it says");
+    *place = status ? *place : segment->head.base + at;
+    return status;
+}
+
+/* ---- records ----------------------------------------------------------------------------- */
+
 /* The head of a record that should belong to this conversation. The check over the whole record
- * is made when the message itself is read. */
-static enum store_status read_head(struct store *s, struct store_read *read, struct record *r)
+ * is made when the message itself is read. *have: its bytes that were read with it. */
+static enum store_status read_head(struct store *s, struct store_read *read, struct record *r,
+                                   const uint8_t **p, size_t *have)
 {
     uint64_t place = read->place;
-    enum store_status status = read_bytes(s, read, place, RECORD_HEAD, RECORD_HEAD);
+    const struct segment *segment = segments_find(&s->segments, place);
+    uint64_t at = place - segment->head.base;
+    bool near = segment->head.end || (read->step && read->step < READ_NEAR);
+    size_t before = near ? READ_WINDOW : 0;
+    enum store_status status =
+        read_bytes(s, read, segment, at, RECORD_HEAD, before, before + READ_FIRST, p);
     if (status)
         return status;
-    if (!record_read(r, s->scratch.p) || r->conversation != read->conversation || r->prev >= place)
-        return read_failed(s, segments_find(&s->segments, place), place,
-                           "this is no record of the conversation");
+    if (!record_read(r, *p) || r->conversation != read->conversation || r->prev >= place)
+        return read_failed(s, segment, at, "this is no record of the conversation");
+    *have = s->scratch.n - (size_t)(at - s->scratch_at);
     return STORE_OK;
 }
 
 static enum store_status read_record(struct store *s, struct store_read *read, uint64_t place,
-                                     struct record *r)
+                                     struct record *r, const uint8_t **p)
 {
-    enum store_status status = read_bytes(s, read, place, RECORD_HEAD, READ_FIRST);
+    const struct segment *segment = segments_find(&s->segments, place);
+    uint64_t at = place - segment->head.base;
+    size_t want =
+        segment->head.end || (read->step && read->step < READ_NEAR) ? READ_WINDOW : READ_FIRST;
+    enum store_status status = read_bytes(s, read, segment, at, RECORD_HEAD, 0, want, p);
+    bool head = !status && record_read(r, *p);
+    if (head)
+        status = read_bytes(s, read, segment, at, r->length, 0, want, p);
     if (status)
         return status;
-    bool head = record_read(r, s->scratch.p);
-    if (head && r->length > s->scratch.n)
-        status = read_bytes(s, read, place, r->length, r->length);
-    if (status)
-        return status;
-    if (!head || !record_valid(r, s->scratch.p, place) ||
-        !index_is_used(&s->index, r->conversation))
-        return read_failed(s, segments_find(&s->segments, place), place,
-                           "the record is damaged: its check does not match");
+    if (!head || !record_valid(r, *p, place) || !index_is_used(&s->index, r->conversation))
+        return read_failed(s, segment, at, "the record is damaged: its check does not match");
     return STORE_OK;
 }
+
+/* ---- the stash --------------------------------------------------------------------------- */
+
+/* It is filled from its end, since a page is looked up from its newest record back. */
+static void stash_begin(struct store *s, struct store_read *read)
+{
+    if (!s->stash)
+        s->stash = malloc(READ_STASH); /* without it, records are read twice */
+    if (++s->stash_of == 0)
+        s->stash_of = 1;
+    s->stash_at = s->stash ? READ_STASH : 0;
+    s->stash_next = 0;
+    read->stash = s->stash_of;
+}
+
+static void stash_put(struct store *s, const struct store_read *read, const struct record *r,
+                      const uint8_t *p, size_t have)
+{
+    bool all = s->stash_next + 1 == read->count; /* none is missing in between */
+    if (read->stash != s->stash_of || !all || r->length > have || r->length > s->stash_at)
+        return;
+    s->stash_at -= r->length;
+    memcpy(s->stash + s->stash_at, p, r->length);
+    s->stash_next++;
+}
+
+/* The page is known: what was a count becomes the index of the oldest. */
+static void stash_end(struct store *s, const struct store_read *read)
+{
+    if (read->stash == s->stash_of)
+        s->stash_next = read->count - s->stash_next;
+}
+
+/* The record that is read next, if it is there. */
+static const uint8_t *stash_take(struct store *s, const struct store_read *read, struct record *r)
+{
+    if (!read->stash || read->stash != s->stash_of || read->next != s->stash_next)
+        return NULL;
+    const uint8_t *p = s->stash + s->stash_at;
+    uint64_t place = read->places[read->next];
+    if (!record_read(r, p) || !record_valid(r, p, place))
+        return NULL;
+    s->stash_at += r->length;
+    s->stash_next++;
+    return p;
+}
+
+/* ---- a page ------------------------------------------------------------------------------ */
 
 static void read_reverse(struct store_read *read)
 {
@@ -120,36 +287,76 @@ static struct bookmark *read_bookmark(struct store *s, uint32_t conversation, ui
     return &s->bookmarks[(conversation * 31 + before) & (BOOKMARKS - 1)];
 }
 
+static void read_begin_look(struct store *s, struct store_read *read)
+{
+    const struct bookmark *mark = read_bookmark(s, read->conversation, read->before);
+    read->exact = read->before && mark->before == read->before &&
+                  mark->conversation == read->conversation && mark->place;
+    read->place = read->exact ? mark->place : s->index.conversations[read->conversation].last;
+    read->layout = s->layout;
+    read->count = 0;
+    read->bytes = 0;
+    read->step = 0;
+    stash_begin(s, read);
+}
+
+/* Takes the record into the page. False: the page ends behind it. */
+static bool read_take(struct store *s, struct store_read *read, const struct record *r,
+                      const uint8_t *p, size_t have)
+{
+    size_t json = r->length - RECORD_HEAD - r->key_length;
+    if (read->before && r->id >= read->before)
+        return true;
+    if (read->count == read->limit || read->bytes + json > STORE_PAGE_BYTES) {
+        if (!read->again)
+            read->more = true;
+        *read_bookmark(s, read->conversation, read->oldest) =
+            (struct bookmark){read->conversation, read->oldest, read->place};
+        return false;
+    }
+    if (read->count == 0)
+        read->newest = r->id;
+    read->places[read->count++] = read->place;
+    read->bytes += json;
+    read->oldest = r->id;
+    stash_put(s, read, r, p, have);
+    return true;
+}
+
 enum store_status store_read_look(struct store *s, struct store_read *read)
 {
     if (!read->place)
         return STORE_OK;
-    while (read->place) {
+    if (read->layout != s->layout)
+        read_begin_look(s, read);
+    for (;;) {
+        struct record r;
+        const uint8_t *p;
+        size_t have = 0;
         if (s->steps == READ_STEPS) {
             prefetch_yield(&s->prefetch);
             return STORE_WAIT;
         }
         s->steps++;
-        struct record r;
-        enum store_status status = read_head(s, read, &r);
+        enum store_status status =
+            read->exact ? STORE_OK : read_resolve(s, read, read->conversation, &read->place);
         if (status)
             return status;
-        size_t json = r.length - RECORD_HEAD - r.key_length;
-        if (read->before == 0 || r.id < read->before) {
-            read->more = read->count == read->limit || read->bytes + json > STORE_PAGE_BYTES;
-            if (read->more) {
-                *read_bookmark(s, read->conversation, read->oldest) =
-                    (struct bookmark){read->conversation, read->oldest, read->place};
-                break;
-            }
-            read->places[read->count++] = read->place;
-            read->bytes += json;
-            read->oldest = r.id;
-        }
+        if (!read->place)
+            break;
+        read->exact = true;
+        status = read_head(s, read, &r, &p, &have);
+        if (status)
+            return status;
+        if (!read_take(s, read, &r, p, have) || !r.prev)
+            break;
+        read->exact = r.prev >= segments_find(&s->segments, read->place)->head.base;
+        read->step = read->place - r.prev;
         read->place = r.prev;
     }
     read->place = 0;
     read_reverse(read);
+    stash_end(s, read);
     return STORE_OK;
 }
 
@@ -164,15 +371,30 @@ enum store_status store_read_page(struct store *s, struct store_read *read, stru
     read->places = calloc(read->limit, sizeof *read->places);
     if (!read->places)
         return STORE_SYSTEM;
-    const struct bookmark *mark = read_bookmark(s, read->conversation, before);
-    read->place = before && mark->before == before && mark->conversation == read->conversation
-                      ? mark->place
-                      : s->index.conversations[read->conversation].last;
+    read_begin_look(s, read);
     enum store_status status = store_read_look(s, read);
     if (status != STORE_OK && status != STORE_WAIT)
         store_read_end(read);
     return status;
 }
+
+/* The segments have been replaced since: looks the same messages up once more. */
+static enum store_status read_look_again(struct store *s, struct store_read *read)
+{
+    if (!read->place && read->layout != s->layout) {
+        read->before = read->newest + 1;
+        read->limit = read->count;
+        read->again = true;
+        read_begin_look(s, read);
+    }
+    enum store_status status = store_read_look(s, read);
+    if (status || read->count == read->limit || !read->again)
+        return status;
+    log_write(s->options.log, LOG_INFO, "a page that was being read has been dropped meanwhile");
+    return STORE_IO;
+}
+
+/* ---- snippets ---------------------------------------------------------------------------- */
 
 enum store_status store_read_snippets(struct store *s, struct store_read *read, struct slice user)
 {
@@ -185,25 +407,52 @@ enum store_status store_read_snippets(struct store *s, struct store_read *read, 
         count++;
     if (count == 0)
         return STORE_OK;
-    read->places = malloc(count * sizeof *read->places);
-    if (!read->places)
+    read->numbers = malloc(count * sizeof *read->numbers);
+    if (!read->numbers)
         return STORE_SYSTEM;
     for (uint32_t c = head; c != INDEX_NONE; c = index_next(&s->index, c, number))
-        read->places[read->count++] = s->index.conversations[c].last;
+        if (s->index.conversations[c].last >= s->index.begin)
+            read->numbers[read->count++] = c;
     return STORE_OK;
 }
+
+/* The newest message of the next conversation, at the time of this call. One of which nothing is
+ * left any more is passed over. */
+static enum store_status read_snippet(struct store *s, struct store_read *read, uint64_t *place)
+{
+    while (read->next < read->count) {
+        uint32_t number = read->numbers[read->next];
+        *place = s->index.conversations[number].last;
+        enum store_status status = read_resolve(s, read, number, place);
+        if (status || *place)
+            return status;
+        read->count--;
+        memmove(&read->numbers[read->next], &read->numbers[read->next + 1],
+                (read->count - read->next) * sizeof *read->numbers);
+    }
+    return STORE_END;
+}
+
+/* ---- both -------------------------------------------------------------------------------- */
 
 enum store_status store_read_next(struct store *s, struct store_read *read,
                                   struct store_message *out)
 {
-    if (read->next == read->count)
+    if (read->next == read->count && !read->place)
         return STORE_END;
     struct record r;
-    enum store_status status = read_record(s, read, read->places[read->next], &r);
+    uint64_t place = 0;
+    enum store_status status =
+        read->numbers ? read_snippet(s, read, &place) : read_look_again(s, read);
+    if (status)
+        return status;
+    const uint8_t *p = stash_take(s, read, &r);
+    if (!p)
+        status = read_record(s, read, read->numbers ? place : read->places[read->next], &r, &p);
     if (status)
         return status;
     read->next++;
-    store_message_of(s, &r, s->scratch.p, out);
+    store_message_of(s, &r, p, out);
     return STORE_OK;
 }
 
@@ -212,6 +461,7 @@ void store_read_end(struct store_read *read)
     if (read->waits_in)
         prefetch_cancel(&read->waits_in->prefetch, read);
     free(read->places);
+    free(read->numbers);
     *read = (struct store_read){0};
 }
 
@@ -220,5 +470,6 @@ uint64_t store_newest(const struct store *s, struct slice user)
     uint32_t number = index_find_user(&s->index, user);
     if (number == INDEX_NONE || s->index.users[number].head == INDEX_NONE)
         return 0;
-    return s->index.conversations[s->index.users[number].head].last_id;
+    const struct conversation *newest = &s->index.conversations[s->index.users[number].head];
+    return newest->last < s->index.begin ? 0 : newest->last_id;
 }

@@ -4,6 +4,7 @@
 #include "codec/crc32c.h"
 
 static const uint8_t magic[8] = {'p', 'a', 'r', 'l', 'e', 'y', '\r', '\n'};
+static const uint8_t begin_magic[8] = {'p', 'a', 'r', 'l', 'e', 'y', 'b', 'g'};
 
 bool record_read(struct record *r, const uint8_t *p)
 {
@@ -60,8 +61,13 @@ enum segment_head_status segment_head_read(struct segment_head *h, const uint8_t
         return SEGMENT_HEAD_NEWER;
     if (*version == 0 || le32_load(p + 12) != SEGMENT_HEAD || le32_load(p + 60) != crc32c(0, p, 60))
         return SEGMENT_HEAD_BROKEN;
-    *h = (struct segment_head){le64_load(p + 16), le64_load(p + 24), le64_load(p + 32)};
-    return SEGMENT_HEAD_OK;
+    *h = (struct segment_head){.base = le64_load(p + 16),
+                               .first_id = le64_load(p + 24),
+                               .log = le64_load(p + 32),
+                               .date = (int64_t)le64_load(p + 40),
+                               .end = le64_load(p + 48),
+                               .runs = le32_load(p + 56)};
+    return h->end && h->end <= h->base ? SEGMENT_HEAD_BROKEN : SEGMENT_HEAD_OK;
 }
 
 void segment_head_write(const struct segment_head *h, uint8_t p[SEGMENT_HEAD])
@@ -73,7 +79,24 @@ void segment_head_write(const struct segment_head *h, uint8_t p[SEGMENT_HEAD])
     le64_store(p + 16, h->base);
     le64_store(p + 24, h->first_id);
     le64_store(p + 32, h->log);
+    le64_store(p + 40, (uint64_t)h->date);
+    le64_store(p + 48, h->end);
+    le32_store(p + 56, h->runs);
     le32_store(p + 60, crc32c(0, p, 60));
+}
+
+bool log_begin_read(struct log_begin *b, const uint8_t p[LOG_BEGIN])
+{
+    *b = (struct log_begin){le64_load(p + 8), le64_load(p + 16)};
+    return memcmp(p, begin_magic, sizeof begin_magic) == 0 && le32_load(p + 24) == crc32c(0, p, 24);
+}
+
+void log_begin_write(const struct log_begin *b, uint8_t p[LOG_BEGIN])
+{
+    memcpy(p, begin_magic, sizeof begin_magic);
+    le64_store(p + 8, b->log);
+    le64_store(p + 16, b->place);
+    le32_store(p + 24, crc32c(0, p, 24));
 }
 
 bool segment_head_torn(const uint8_t *p, size_t n)

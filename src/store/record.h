@@ -3,8 +3,9 @@
  *
  * The log is one sequence of bytes, cut into segment files. A place is an offset into the whole
  * sequence, from its very first byte on; it never changes. A segment is named after the lowest id
- * it may hold, "%016x.seg", and begins where the one before it ends. It is a head, then records
- * without a gap. All integers are little-endian.
+ * it may hold, "%016x.seg", and begins where the one before it ends; the first one begins at place
+ * 0, or at the place that the file `begin` names, when older ones are gone. It is a head, then
+ * records without a gap. All integers are little-endian.
  *
  *   head of a segment       64 bytes
  *     0   8  "parley" 0x0d 0x0a
@@ -13,7 +14,9 @@
  *    16   8  place of the first byte of this head
  *    24   8  lowest id, as in the file's name
  *    32   8  identity of the log: a random number, the same in all its segments
- *    40  20  zero
+ *    40   8  highest date in front of it; in the first one, when the log was begun
+ *    48   8  place behind it; 0: it is not arranged, and ends with its file
+ *    56   4  runs of an arranged one; 0
  *    60   4  CRC-32C of bytes 0 to 59
  *
  *   record                  44 bytes, then the body
@@ -33,12 +36,27 @@
  *    44      the message as clients see it: {"id":..,"from":"..","to":"..","content":..,"date":..}
  *            then the key
  *
+ *   arranged segment        what one or more segments held, which it replaces
+ *         head; the name and the first 40 bytes are those of the first one it replaces
+ *         records as above, at new places, in runs: those of one conversation, in the order of
+ *         their ids; the runs are in the order of their numbers. The first record of a run says of
+ *         the one before it only which segment it is in: the last one of its run there
+ *         for each run 12 bytes: number of the conversation (4), offset of its last record (8)
+ *         CRC-32C of the runs' bytes (4)
+ *
+ *   begin                   28 bytes
+ *     0   8  "parleybg"
+ *     8   8  identity of the log
+ *    16   8  place: what was in front of it is gone
+ *    24   4  CRC-32C of bytes 0 to 23
+ *
  * The place in the check makes a record valid only where it stands. Message text holds no byte
  * below 0x20 and a record's head always does, so no content can pass for a record.
  *
  * Behind the last record of the last segment there may be zeros, which are prepared space.
  *
- * Conversations are numbered from 0 in the order of their first records. The two users are ordered
+ * Conversations are numbered from 0 in the order of their first records; the number of one whose
+ * records are all gone may be given to another, at a later start. The two users are ordered
  * by the bytes of their ids; who they are stands in the messages alone.
  *
  * A record in which `back` reaches less far than to place P says that the log was durable beyond P
@@ -105,7 +123,13 @@ struct segment_head {
     uint64_t base;     /* place of its first byte */
     uint64_t first_id; /* lowest id */
     uint64_t log;      /* identity of the log */
+    int64_t date;      /* highest in front of it */
+    uint64_t end;      /* of an arranged one: the place behind it */
+    uint32_t runs;
 };
+
+#define SEGMENT_RUN 12  /* bytes of a run in the list behind the records */
+#define SEGMENT_CHECK 4 /* bytes behind that list */
 
 enum segment_head_status {
     SEGMENT_HEAD_OK,
@@ -117,6 +141,17 @@ enum segment_head_status {
 enum segment_head_status segment_head_read(struct segment_head *h, const uint8_t p[SEGMENT_HEAD],
                                            uint32_t *version);
 void segment_head_write(const struct segment_head *h, uint8_t p[SEGMENT_HEAD]);
+
+#define LOG_BEGIN 28 /* bytes */
+#define LOG_BEGIN_NAME "begin"
+
+struct log_begin {
+    uint64_t log, place;
+};
+
+/* False: these are not the bytes of such a file. */
+bool log_begin_read(struct log_begin *b, const uint8_t p[LOG_BEGIN]);
+void log_begin_write(const struct log_begin *b, uint8_t p[LOG_BEGIN]);
 
 /* Whether n bytes could be what a crash left of a head: nothing, zeros, or its beginning. */
 bool segment_head_torn(const uint8_t *p, size_t n);

@@ -64,6 +64,14 @@ static enum store_status recover_mend(struct recovery *r)
             return walk_refused(&r->walk, "remove", name, result);
         log_write(r->s->options.log, LOG_WARN, "%s, begun and never used, is removed", name);
     }
+    for (uint32_t i = 0; i < r->walk.left_count; i++) {
+        segment_name(name, r->walk.left_over[i]);
+        int result = r->disk->remove(r->disk->ctx, name);
+        if (result)
+            return walk_refused(&r->walk, "remove", name, result);
+    }
+    if (all->count)
+        segment_name(name, segments_last(all)->head.first_id);
     /* Prepared space goes as well: what is begun anew is known. */
     const struct segment *last = all->count ? segments_last(all) : NULL;
     uint64_t size = last ? r->s->end - last->head.base : 0;
@@ -79,10 +87,15 @@ static enum store_status recover_mend(struct recovery *r)
     return STORE_OK;
 }
 
+/* The log is empty, or nothing may be appended to its last segment. */
 static enum store_status recover_first_segment(struct recovery *r)
 {
-    struct segment first = {{r->s->end, r->s->next_id, 0}, -1};
-    int result = random_bytes(&first.head.log, sizeof first.head.log);
+    struct segment first = {.head = {.base = r->s->end,
+                                     .first_id = r->s->next_id,
+                                     .log = r->walk.log,
+                                     .date = clock_wall_ms(&clock_system)},
+                            .file = -1};
+    int result = r->walk.known ? 0 : random_bytes(&first.head.log, sizeof first.head.log);
     if (!result)
         result = segments_reserve(&r->s->segments);
     if (!result)
@@ -218,13 +231,14 @@ enum store_status recover_log(struct store *s, struct store_error *error)
 {
     struct recovery r = {.s = s, .disk = s->options.disk, .error = error};
     enum store_status status = recover_read(&r);
+    s->index.begin = r.walk.begin.place;
     if (!status && index_load_end(&s->index))
         status = walk_refused(&r.walk, "read", "", -ENOMEM);
     if (!status) {
         recover_keep(&r);
         status = recover_mend(&r);
     }
-    if (!status && s->segments.count == 0)
+    if (!status && (s->segments.count == 0 || segments_last(&s->segments)->head.end))
         status = recover_first_segment(&r);
     if (!status)
         status = recover_harden(&r);

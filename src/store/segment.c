@@ -65,6 +65,16 @@ void segments_push(struct segments *s, const struct segment *segment)
     s->at[s->count++] = *segment;
 }
 
+void segments_replace(struct segments *s, uint32_t first, uint32_t count, const struct segment *by)
+{
+    struct segment *at = &s->at[first];
+    uint32_t kept = by ? 1 : 0;
+    if (by)
+        *at = *by;
+    memmove(at + kept, at + count, (s->count - first - count) * sizeof *at);
+    s->count -= count - kept;
+}
+
 const struct segment *segments_find(const struct segments *s, uint64_t place)
 {
     uint32_t low = 0, high = s->count;

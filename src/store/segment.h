@@ -12,6 +12,8 @@
 struct segment {
     struct segment_head head;
     int file;
+    uint64_t size; /* bytes of the file of an arranged one */
+    bool stuck;    /* it could not be arranged */
 };
 
 /* In the order of their places; the last is the one that grows. */
@@ -41,8 +43,23 @@ __attribute__((warn_unused_result)) int segment_sync(const struct disk *disk,
 __attribute__((warn_unused_result)) int segments_reserve(struct segments *s);
 void segments_push(struct segments *s, const struct segment *segment);
 
+/* The `count` segments from `first` on, closed by the caller, make way for one, or, NULL, for none. */
+void segments_replace(struct segments *s, uint32_t first, uint32_t count, const struct segment *by);
+
 /* The segment that a place lies in; NULL in front of the first. */
 const struct segment *segments_find(const struct segments *s, uint64_t place);
+
+/* Where the list of the runs begins in the file of an arranged segment. */
+static inline uint64_t segment_runs_at(const struct segment *s)
+{
+    return s->size - SEGMENT_CHECK - (uint64_t)s->head.runs * SEGMENT_RUN;
+}
+
+/* The place behind a segment that is not the last. */
+static inline uint64_t segments_end(const struct segments *s, uint32_t i)
+{
+    return s->at[i + 1].head.base;
+}
 
 static inline const struct segment *segments_last(const struct segments *s)
 {

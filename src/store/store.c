@@ -18,7 +18,8 @@ static enum store_status store_start_commit(struct store *s, struct store_error 
     int result = commit_init(&s->commit, &s->options, segments_last(&s->segments), s->end);
     if (!result) {
         prefetch_init(&s->prefetch, s->options.disk, s->commit.fd);
-        checkpoint_init(&s->checkpoint, s->options.disk, s->options.log, !s->options.inline_commit);
+        worker_init(&s->worker, s->commit.fd, !s->options.inline_commit);
+        checkpoint_init(&s->checkpoint, s->options.disk, s->options.log, &s->worker);
         return STORE_OK;
     }
     snprintf(error->text, sizeof error->text, "cannot start the commit thread: %s",
@@ -47,6 +48,7 @@ static void store_free(struct store *s)
     buf_free(&s->batches[0].records);
     buf_free(&s->batches[1].records);
     buf_free(&s->scratch);
+    free(s->stash);
     free(s);
 }
 
@@ -63,8 +65,11 @@ enum store_status store_open(struct store **out, const struct store_options *opt
         return STORE_SYSTEM;
     }
     s->options = *options;
-    if (s->options.segment_size == 0)
+    if (s->options.segment_size == 0 || s->options.segment_size > 1 << 30)
         s->options.segment_size = STORE_SEGMENT_SIZE;
+    /* Likewise for its size: what is dropped at a time is an eighth of what is kept. */
+    if (options->retain_bytes && s->options.segment_size > options->retain_bytes / 64)
+        s->options.segment_size = options->retain_bytes / 64;
     s->gathering = &s->batches[0];
     enum store_status status = store_lock(s, error);
     if (!status)
@@ -77,6 +82,9 @@ enum store_status store_open(struct store **out, const struct store_options *opt
     }
     s->tail = s->end;
     s->tail_base = segments_last(&s->segments)->head.base;
+    s->tail_date = segments_last(&s->segments)->head.date;
+    s->now = s->last_date;
+    s->upkeep.due = true;
     *out = s;
     return STORE_OK;
 }
@@ -103,7 +111,9 @@ int store_close(struct store *s)
             break;
         store_flush(s);
     }
+    worker_fini(&s->worker);
     prefetch_fini(&s->prefetch);
+    upkeep_fini(s);
     int failure = commit_fini(&s->commit);
     if (!failure && s->checkpointed != s->end) {
         const struct checkpoint_head head = store_checkpoint_head(s, s->next_id);
@@ -121,17 +131,28 @@ int store_close(struct store *s)
 
 /* ---- appending -------------------------------------------------------------------------- */
 
+/* A segment goes when nothing in it is to be kept, and eight may have become one by then: so that
+ * nothing is kept much longer than it is to be, a segment is not filled for ever. */
+static bool store_is_old(const struct store *s, int64_t begun)
+{
+    const int64_t hour = 60 * 60 * 1000;
+    int64_t most = s->options.retain_days * 24 * hour / 64;
+    return most && s->now - begun > (most > hour ? most : hour);
+}
+
 /* The first record of a batch decides where the batch goes: into a new segment, if the record
  * would make the last one too large. The rest of the batch follows it in any case. */
 static int store_begin_batch(struct store *s, size_t record)
 {
     struct batch *b = s->gathering;
     uint64_t used = s->tail - s->tail_base;
-    b->rotate = used > SEGMENT_HEAD && used + record > s->options.segment_size;
+    b->rotate = used > SEGMENT_HEAD &&
+                (used + record > s->options.segment_size || store_is_old(s, s->tail_date));
     if (b->rotate && segments_reserve(&s->segments))
         return -ENOMEM;
     b->place = b->rotate ? s->tail + SEGMENT_HEAD : s->tail;
     b->first_id = s->next_id;
+    b->date = s->last_date;
     /* A batch is written after all in front of it is durable if every batch is synced, and also
      * at the begin of a segment. */
     bool durable = b->rotate || s->options.sync == STORE_SYNC_ALWAYS;
@@ -182,6 +203,7 @@ int store_append(struct store *s, struct slice from, struct slice to, struct sli
         b->failed = false;
         return -ENOMEM;
     }
+    s->now = now;
     if (b->n == 0 && store_begin_batch(s, need))
         return -ENOMEM;
     uint32_t number;
@@ -216,12 +238,68 @@ void store_flush(struct store *s)
     struct batch *b = s->gathering;
     checkpoint_step(&s->checkpoint, &s->index);
     s->steps = 0;
+    upkeep_step(s);
     if (b->records.n == 0 || !commit_submit(&s->commit, b))
         return;
-    if (b->rotate)
+    if (b->rotate) {
         s->tail_base = s->tail;
+        s->tail_date = b->date;
+    }
     s->tail = b->place + b->records.n;
     s->gathering = b == &s->batches[0] ? &s->batches[1] : &s->batches[0];
+}
+
+void store_tick(struct store *s, int64_t now)
+{
+    s->now = now;
+    s->upkeep.due = true;
+    upkeep_step(s);
+}
+
+void store_relayout(struct store *s)
+{
+    s->layout++;
+    buf_clear(&s->scratch);
+    memset(s->bookmarks, 0, sizeof s->bookmarks);
+}
+
+/* An empty batch begins a new segment. */
+static int store_seal(struct store *s)
+{
+    struct batch *b = s->gathering;
+    if (s->failure || s->tail - s->tail_base == SEGMENT_HEAD)
+        return s->failure;
+    if (segments_reserve(&s->segments))
+        return -ENOMEM;
+    b->rotate = true;
+    b->place = s->tail + SEGMENT_HEAD;
+    b->first_id = s->next_id;
+    b->date = s->last_date;
+    if (commit_submit(&s->commit, b)) {
+        s->tail_base = s->tail;
+        s->tail = b->place;
+        store_collect(s);
+    }
+    return s->failure;
+}
+
+int store_compact(struct store *s, void (*progress)(void *ctx, uint64_t done, uint64_t total),
+                  void *ctx)
+{
+    int result = store_seal(s);
+    uint64_t done = 0, total = s->end - s->segments.at[0].head.base;
+    for (uint32_t i = 0; i + 1 < s->segments.count; i++)
+        if (!s->segments.at[i].head.end)
+            total += segments_end(&s->segments, i) - s->segments.at[i].head.base;
+    s->compacting = s->upkeep.due = true;
+    s->upkeep.rests = 0;
+    while (upkeep_step(s)) {
+        if (progress)
+            progress(ctx, done < total ? done : total, total);
+        done += s->upkeep.arrange.end - s->upkeep.arrange.inputs[0].head.base;
+    }
+    s->compacting = false;
+    return result ? result : s->failure ? s->failure : s->upkeep.rests ? -EIO : 0;
 }
 
 int store_fd(const struct store *s)
@@ -296,6 +374,7 @@ static void store_drop(struct store *s, struct batch *written, int error)
     index_forget_uncommitted(&s->index);
     s->tail = s->end;
     s->tail_base = segments_last(&s->segments)->head.base;
+    s->tail_date = segments_last(&s->segments)->head.date;
     uint64_t behind = s->next_id;
     log_write(s->options.log, LOG_ERROR, "cannot write the log, %llu messages are refused: %s",
               (unsigned long long)(behind - first), strerror(-error));
@@ -309,6 +388,7 @@ void store_collect(struct store *s)
     struct batch *b = commit_take(&s->commit, &s->failure);
     if (b && b->opened.file >= 0) {
         segments_push(&s->segments, &b->opened);
+        s->upkeep.due = true;
         s->end = b->opened.head.base + SEGMENT_HEAD;
         /* All in front of it is durable, whatever --sync says, and so is its head. */
         const struct checkpoint_head head = store_checkpoint_head(s, b->first_id);
@@ -328,14 +408,26 @@ void store_collect(struct store *s)
         s->options.readable(s->options.ctx);
 }
 
+/* Bytes of all segments, without prepared space. */
+static uint64_t store_bytes(const struct store *s)
+{
+    uint64_t bytes = s->end - segments_last(&s->segments)->head.base;
+    for (uint32_t i = 0; i + 1 < s->segments.count; i++) {
+        const struct segment *one = &s->segments.at[i];
+        bytes += one->head.end ? one->size : segments_end(&s->segments, i) - one->head.base;
+    }
+    return bytes;
+}
+
 void store_get_stats(const struct store *s, struct store_stats *out)
 {
     *out = (struct store_stats){
         .messages = s->messages,
         .conversations = s->index.conversation_count - s->index.hole_count,
         .users = s->index.user_count,
-        .bytes = s->end - s->segments.at[0].head.base,
+        .bytes = store_bytes(s),
         .segments = s->segments.count,
+        .first_id = s->segments.at[0].head.first_id,
         .batches = s->batch_count,
     };
 }

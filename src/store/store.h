@@ -49,9 +49,12 @@ struct store_options {
     const struct log *log;
     enum store_sync sync;
     uint32_t sync_ms;      /* for STORE_SYNC_TIMED */
-    uint64_t segment_size; /* 0: STORE_SEGMENT_SIZE */
+    uint64_t segment_size; /* bytes, at most 1 GiB; 0: STORE_SEGMENT_SIZE */
     uint32_t prepare;      /* bytes of zeros that are written ahead of the end; 0: none */
-    bool inline_commit;    /* no thread: store_flush writes and syncs itself (tests) */
+    uint64_t retain_bytes; /* of the log: the oldest segments above that are dropped; 0: none */
+    uint32_t retain_days;  /* segments with nothing younger are dropped; 0: none */
+    bool arrange;          /* segments that are full are arranged: record.h */
+    bool inline_commit;    /* no threads: store_flush does all that is to be done itself (tests) */
 
     /* Called by store_collect and store_close only. json is valid during the call. They may append,
      * flush and read. Failed ids come in their order, and none of them comes again. */
@@ -99,6 +102,17 @@ void store_flush(struct store *s);
 int store_fd(const struct store *s);
 void store_collect(struct store *s);
 
+/* The wall clock, ms: for the age of what is kept. To be called once an hour or so, beside
+ * store_append, which hears the time as well. */
+void store_tick(struct store *s, int64_t now);
+
+/* Arranges the whole log, as closely as can be, and waits for that. The store has been opened with
+ * inline_commit, and nothing gathers. progress (or NULL) hears of bytes. 0, or store_failure; -EIO:
+ * some of it could not be arranged. */
+__attribute__((warn_unused_result)) int
+store_compact(struct store *s, void (*progress)(void *ctx, uint64_t done, uint64_t total),
+              void *ctx);
+
 /* After a failed sync the store takes nothing more until it is opened anew: 0, or the -errno. */
 int store_failure(const struct store *s);
 
@@ -107,10 +121,11 @@ uint64_t store_newest(const struct store *s, struct slice user);
 
 /* For the metrics. */
 struct store_stats {
-    uint64_t messages; /* committed since the log began */
+    uint64_t messages; /* committed, also those dropped since */
     uint64_t conversations;
     uint64_t users;
-    uint64_t bytes; /* of log on disk */
+    uint64_t bytes;    /* of log on disk */
+    uint64_t first_id; /* no message below this one is kept */
     uint64_t segments;
     uint64_t batches; /* committed since the start */
 };
@@ -121,18 +136,26 @@ void store_get_stats(const struct store *s, struct store_stats *out);
  * zeroed struct is an ended read; store_read_end may be called at any time, also twice.
  */
 struct store_read {
-    uint64_t *places; /* the store's; in the order of reading */
-    uint32_t count;
-    uint32_t next;
+    uint32_t count; /* messages in all */
+    uint32_t next;  /* of them that have been read */
     uint64_t bytes; /* page: the messages' JSON, added up; otherwise 0 */
     bool more;      /* page: older messages exist */
 
-    /* The store's: a page that is still being looked up. */
+    /* The store's. */
     struct store *waits_in; /* NULL: it has asked for nothing */
     uint64_t asked;         /* the place that was to be brought in up to; 0: none */
-    uint64_t place;         /* the record to be looked at next; 0: it has been looked up */
-    uint64_t before,
-        oldest; /* ids: the page is in front of the first, and goes back to the second */
+    uint64_t *places;       /* page: of its messages, the oldest first */
+    uint32_t *numbers;      /* snippets: of the conversations, the most recent first */
+    uint32_t layout;        /* the store's when the places were looked up */
+    uint32_t stash;         /* page: which one it is; 0: none */
+
+    /* A page that is being looked up. */
+    uint64_t place;                  /* the record to be looked at next; 0: it has been looked up */
+    bool exact;                      /* it stands there; otherwise it is the last of its run */
+    bool again;                      /* some of it has been read */
+    uint64_t before, newest, oldest; /* ids: it is in front of the first, and goes from the second
+                                        back to the third */
+    uint64_t step;                   /* bytes from one record to the one in front of it */
     uint32_t limit, conversation;
 };
 

@@ -1,6 +1,7 @@
 #include "store/walk.h"
 
 #include "base/endian.h"
+#include "codec/crc32c.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,6 +10,8 @@
 #include <stdlib.h>
 
 #define WALK_READ (1u << 20) /* bytes of one read */
+#define WALK_READ_ONE 4096   /* where records are read here and there */
+#define WALK_TRIES 100       /* to open all files before one of them goes */
 
 /* ---- saying what is wrong --------------------------------------------------------------- */
 
@@ -122,40 +125,109 @@ static enum store_status walk_list(struct walk *w)
     return STORE_OK;
 }
 
-static enum store_status walk_open_segment(struct walk *w)
+/* Whether an arranged segment has taken its place, or it was dropped: a crash came in between. */
+static bool walk_is_left_over(const struct walk *w, const struct segment_head *head, uint64_t size)
+{
+    uint64_t end = head->end ? head->end : head->base + size;
+    if (w->begin.place && head->log == w->begin.log && end <= w->begin.place)
+        return true;
+    const struct segment *before = w->segments->count ? segments_last(w->segments) : NULL;
+    return before && before->head.log == head->log && head->base < before->head.end;
+}
+
+/* The next file of the list: takes its place among the segments, or is left over. */
+static enum store_status walk_open_segment(struct walk *w, uint64_t first_id)
 {
     char name[SEGMENT_NAME];
-    segment_name(name, w->names[w->file]);
-    if (segments_reserve(w->segments))
+    uint8_t p[SEGMENT_HEAD];
+    uint32_t version, kept = w->segments->count;
+    void *left = walk_grow(w->left_over, w->left_count, &w->left_cap, sizeof *w->left_over);
+    segment_name(name, first_id);
+    if (segments_reserve(w->segments) || !left)
         return walk_refused(w, "open", name, -ENOMEM);
-    struct segment segment = {{.first_id = w->names[w->file]},
-                              w->disk->open(w->disk->ctx, name, 0)};
+    w->left_over = left;
+    struct segment segment = {.file = w->disk->open(w->disk->ctx, name, 0)};
+    if (segment.file == -ENOENT)
+        return STORE_END;
     if (segment.file < 0)
         return walk_refused(w, "open", name, segment.file);
-    segments_push(w->segments, &segment);
     int64_t size = w->disk->size(w->disk->ctx, segment.file);
-    if (size < 0)
-        return walk_refused(w, "read", name, (int)size);
-    w->sizes[w->file] = (uint64_t)size;
-    w->total += (uint64_t)size;
+    int64_t got = size < 0 ? size : w->disk->pread(w->disk->ctx, segment.file, p, sizeof p, 0);
+    segment.size = (uint64_t)size;
+    bool whole =
+        got == sizeof p && segment_head_read(&segment.head, p, &version) == SEGMENT_HEAD_OK;
+    if (!whole)
+        segment.head = (struct segment_head){.first_id = first_id};
+    if (whole && walk_is_left_over(w, &segment.head, segment.size)) {
+        w->disk->close(w->disk->ctx, segment.file);
+        w->left_over[w->left_count++] = first_id;
+        return STORE_OK;
+    }
+    segments_push(w->segments, &segment);
+    if (got < 0)
+        return walk_refused(w, "read", name, (int)got);
+    w->names[kept] = first_id;
+    w->sizes[kept] = segment.size;
+    w->total += segment.size;
     return STORE_OK;
 }
 
-enum store_status walk_open(struct walk *w)
+/* Where the log begins. Without the file, at its first byte. */
+static enum store_status walk_read_begin(struct walk *w)
 {
-    w->next_id = 1;
-    enum store_status status = walk_list(w);
+    uint8_t p[LOG_BEGIN + 1];
+    w->begin = (struct log_begin){0};
+    int file = w->disk->open(w->disk->ctx, LOG_BEGIN_NAME, 0);
+    if (file == -ENOENT)
+        return STORE_OK;
+    int64_t got = file < 0 ? file : w->disk->pread(w->disk->ctx, file, p, sizeof p, 0);
+    if (file >= 0)
+        w->disk->close(w->disk->ctx, file);
+    if (got < 0)
+        return walk_refused(w, "read", LOG_BEGIN_NAME, (int)got);
+    if (got == LOG_BEGIN && log_begin_read(&w->begin, p))
+        return STORE_OK;
+    w->begin = (struct log_begin){0};
+    w->adrift = true;
+    struct walk_fault fault = {WALK_DAMAGE, LOG_BEGIN_NAME, 0, 0,
+                               "this does not say where the log begins"};
+    return w->handler->fault ? w->handler->fault(w->handler->ctx, &fault) : STORE_OK;
+}
+
+static enum store_status walk_open_all(struct walk *w)
+{
+    enum store_status status = walk_read_begin(w);
+    if (!status)
+        status = walk_list(w);
     if (status || w->name_count == 0)
         return status;
     w->sizes = calloc(w->name_count, sizeof *w->sizes);
     if (!w->sizes)
         return walk_refused(w, "open", "", -ENOMEM);
-    for (w->file = 0; w->file < w->name_count; w->file++) {
-        status = walk_open_segment(w);
-        if (status)
-            return status;
+    for (uint32_t i = 0; i < w->name_count && !status; i++)
+        status = walk_open_segment(w, w->names[i]);
+    w->name_count = w->segments->count;
+    w->end = w->begin.place;
+    return status;
+}
+
+/* Some of them may be replaced, or dropped, by a server while they are opened. */
+enum store_status walk_open(struct walk *w)
+{
+    w->next_id = 1;
+    w->window = (struct window){.disk = w->disk, .least = WALK_READ};
+    enum store_status status = walk_open_all(w);
+    for (int i = 0; status == STORE_END && i < WALK_TRIES; i++) {
+        segments_fini(w->segments, w->disk);
+        free(w->sizes);
+        w->sizes = NULL;
+        w->name_count = w->left_count = 0;
+        w->total = 0;
+        status = walk_open_all(w);
     }
-    return STORE_OK;
+    if (status == STORE_END)
+        snprintf(w->error->text, sizeof w->error->text, "the files change all the time; try again");
+    return status == STORE_END ? STORE_SYSTEM : status;
 }
 
 void walk_close(struct walk *w)
@@ -163,11 +235,15 @@ void walk_close(struct walk *w)
     free(w->names);
     free(w->sizes);
     free(w->lost);
-    free(w->window);
+    free(w->left_over);
+    free(w->by_id_list);
+    buf_free(&w->runs);
+    window_free(&w->window);
     w->names = NULL;
     w->sizes = NULL;
     w->lost = NULL;
-    w->window = NULL;
+    w->left_over = NULL;
+    w->by_id_list = NULL;
 }
 
 /* ---- reading ---------------------------------------------------------------------------- */
@@ -177,7 +253,8 @@ static void walk_select(struct walk *w, uint32_t file)
     w->file = file;
     w->segment = w->segments->at[file];
     w->size = w->sizes[file];
-    w->window_n = 0;
+    w->window.file = w->segment.file;
+    w->window.n = 0;
 }
 
 /* Its server has taken back what it could not write whole. */
@@ -193,27 +270,12 @@ static enum store_status walk_shrunk(const struct walk *w)
 /* n bytes of the file at this offset; the caller has seen that there are as many. */
 static enum store_status walk_bytes(struct walk *w, uint64_t at, size_t n, const uint8_t **out)
 {
-    if (at < w->window_at || at + n > w->window_at + w->window_n) {
-        size_t want = n > WALK_READ ? n : WALK_READ;
-        if (want > w->window_cap) {
-            free(w->window);
-            w->window_n = w->window_cap = 0;
-            w->window = malloc(want);
-            if (!w->window)
-                return walk_refused_segment(w, "read", -ENOMEM);
-            w->window_cap = want;
-        }
-        int64_t got = w->disk->pread(w->disk->ctx, w->segment.file, w->window, want, at);
-        w->window_at = at;
-        w->window_n = got > 0 ? (size_t)got : 0;
-        if (got < 0)
-            return walk_refused_segment(w, "read", (int)got);
-        if (w->window_n < n)
-            return walk_shrunk(w);
-        if (w->handler->progress)
-            w->handler->progress(w->handler->ctx, w->done + at, w->total);
-    }
-    *out = w->window + (at - w->window_at);
+    uint64_t read_at = w->window.at;
+    int result = window_get(&w->window, at, n, out);
+    if (result)
+        return result == -ENODATA ? walk_shrunk(w) : walk_refused_segment(w, "read", result);
+    if (w->window.at != read_at && w->handler->progress)
+        w->handler->progress(w->handler->ctx, w->done + at, w->total);
     return STORE_OK;
 }
 
@@ -391,11 +453,14 @@ static enum store_status walk_join(struct walk *w)
         return status;
     if (head->first_id > w->next_id)
         w->next_id = head->first_id;
+    if (head->base && head->date > w->last_date) /* of the first it is the clock's alone */
+        w->last_date = head->date;
     w->adrift = false;
     w->known |= w->head_read;
     w->log = head->log;
     w->durable = w->end;
     w->segments->at[w->file].head = *head;
+    w->segment.size = w->sizes[w->file];
     return w->handler->segment ? w->handler->segment(w->handler->ctx, head) : STORE_OK;
 }
 
@@ -470,6 +535,29 @@ static enum store_status walk_read_message(struct walk *w, uint64_t at, const st
                : status;
 }
 
+/* The segment that a place lies in, of those that have been reached. */
+static const struct segment *walk_segment_of(const struct walk *w, uint64_t place)
+{
+    const struct segments known = {w->segments->at, w->file + 1, 0};
+    return segments_find(&known, place);
+}
+
+/* Whether the record says rightly which one is in front of it in its conversation. */
+static bool walk_fits(const struct walk *w, const struct record *record, uint64_t last)
+{
+    uint64_t base = w->segment.head.base, prev = record->prev;
+    if (w->before.length && w->before.conversation == record->conversation)
+        return prev == base + w->before_at;
+    if (w->segment.head.end && prev && prev >= base)
+        return false;
+    if (prev == last || (prev > last && walk_is_lost(w, prev)) ||
+        (prev < w->begin.place && last == 0))
+        return true;
+    /* Of an arranged segment it says no more than that it is there. */
+    const struct segment *there = walk_segment_of(w, prev);
+    return last && there && there->head.end && there == walk_segment_of(w, last);
+}
+
 /* The record takes its place in its conversation, if that is one. */
 static enum store_status walk_link(struct walk *w, uint64_t at, const struct record *record)
 {
@@ -477,16 +565,45 @@ static enum store_status walk_link(struct walk *w, uint64_t at, const struct rec
     if (!index_is_used(w->index, record->conversation))
         return STORE_OK;
     uint64_t last = w->index->conversations[record->conversation].last;
-    if (w->start && place <= last) /* a checkpoint knows of newer ones */
+    if (w->start && place < last) /* a checkpoint knows of newer ones */
         return STORE_OK;
     enum store_status status = STORE_OK;
-    if (record->prev != last && !(record->prev > last && walk_is_lost(w, record->prev)))
+    if (!(w->start && place == last) && !walk_fits(w, record, last))
         status = walk_damaged(w, at, 0,
                               "the message before it is said to be at place %" PRIu64 " and is at "
                               "%" PRIu64,
                               record->prev, last);
     index_load_record(w->index, record->conversation, place, record->id);
     return status;
+}
+
+/* Ids rise from record to record; in an arranged segment, in each run, and the runs' numbers. */
+static bool walk_is_in_order(const struct walk *w, const struct record *record)
+{
+    if (!w->segment.head.end)
+        return record->id >= w->next_id;
+    const struct record *before = &w->before;
+    return record->id >= w->segment.head.first_id &&
+           (!before->length || record->conversation > before->conversation ||
+            (record->conversation == before->conversation && record->id > before->id));
+}
+
+static enum store_status walk_deliver(struct walk *w, uint64_t at, const struct record *record,
+                                      const uint8_t *p, const struct store_message *message)
+{
+    struct walk_record out = {*record, p, w->segment.head.base + at, w->thorough ? message : NULL};
+    return w->handler->record ? w->handler->record(w->handler->ctx, &out) : STORE_OK;
+}
+
+/* Comes later, when all of the segment is known. */
+static enum store_status walk_keep(struct walk *w, uint64_t at, const struct record *record)
+{
+    void *list = walk_grow(w->by_id_list, w->by_id_count, &w->by_id_cap, sizeof *w->by_id_list);
+    if (!list)
+        return walk_refused_segment(w, "read", -ENOMEM);
+    w->by_id_list = list;
+    w->by_id_list[w->by_id_count++] = (struct walk_id){record->id, at};
+    return STORE_OK;
 }
 
 static enum store_status walk_take(struct walk *w, uint64_t at, const struct record *record,
@@ -496,11 +613,11 @@ static enum store_status walk_take(struct walk *w, uint64_t at, const struct rec
     struct store_message message;
     struct message_names room;
     enum store_status status = STORE_OK;
-    if (record->id < w->next_id)
-        status =
-            walk_drop(w, at, record,
-                      walk_damaged(w, at, record->length, "id %" PRIu64 " comes after %" PRIu64,
-                                   record->id, w->next_id - 1));
+    if (!walk_is_in_order(w, record))
+        status = walk_drop(w, at, record,
+                           walk_damaged(w, at, record->length,
+                                        "id %" PRIu64 " comes after %" PRIu64, record->id,
+                                        w->segment.head.end ? w->before.id : w->next_id - 1));
     else if (w->thorough || !index_is_used(w->index, record->conversation))
         status = walk_read_message(w, at, record, p, &message, &room);
     if (status)
@@ -512,15 +629,17 @@ static enum store_status walk_take(struct walk *w, uint64_t at, const struct rec
     w->last_check = le32_load(p);
     w->last_flags = record->flags;
     w->durable = record_durable(record, place);
-    w->next_id = record->id + 1;
+    if (record->id >= w->next_id)
+        w->next_id = record->id + 1;
     if (record->date > w->last_date)
         w->last_date = record->date;
     w->messages++;
     w->json_bytes += record->length - RECORD_HEAD - record->key_length;
-    if (!w->handler->record)
-        return STORE_OK;
-    struct walk_record out = {*record, p, place, w->thorough ? &message : NULL};
-    return w->handler->record(w->handler->ctx, &out);
+    if (!w->segment.head.end)
+        return walk_deliver(w, at, record, p, &message);
+    w->before = *record;
+    w->before_at = at;
+    return w->by_id ? walk_keep(w, at, record) : walk_deliver(w, at, record, p, &message);
 }
 
 /* ---- a segment -------------------------------------------------------------------------- */
@@ -596,10 +715,13 @@ static enum store_status walk_gap(struct walk *w, uint64_t *at)
 static bool walk_start_fits(const struct walk *w, uint64_t first)
 {
     const struct checkpoint_head *start = w->start;
-    const struct segment *segment = segments_find(w->segments, start->last_place);
+    const struct segment *segment = walk_segment_of(w, start->last_place);
     uint8_t p[8] = {0}; /* of a record: its check and its length */
     if (!start->last_place)
         return start->place == first;
+    /* The record has another place by now, or is gone; but a segment was begun behind it. */
+    if (!segment || segment->head.end)
+        return start->place == first && start->next_id == w->segment.head.first_id;
     return segment &&
            w->disk->pread(w->disk->ctx, segment->file, p, sizeof p,
                           start->last_place - segment->head.base) == sizeof p &&
@@ -611,7 +733,8 @@ static bool walk_start_fits(const struct walk *w, uint64_t first)
 static enum store_status walk_start(struct walk *w, uint64_t *at)
 {
     const struct checkpoint_head *start = w->start;
-    uint64_t base = w->segment.head.base, end = base + w->size;
+    uint64_t base = w->segment.head.base;
+    uint64_t end = w->segment.head.end ? w->segment.head.end : base + w->size;
     bool last = w->file + 1 == w->name_count;
     if (start->log != w->segment.head.log)
         return STORE_END;
@@ -621,7 +744,8 @@ static enum store_status walk_start(struct walk *w, uint64_t *at)
     }
     /* One that was made when this segment was not begun yet ends where it begins. */
     uint64_t from = start->place == base ? base + SEGMENT_HEAD : start->place;
-    if (end < from || from < base + SEGMENT_HEAD || !walk_start_fits(w, base + SEGMENT_HEAD))
+    if (end < from || from < base + SEGMENT_HEAD || w->segment.head.end ||
+        !walk_start_fits(w, base + SEGMENT_HEAD))
         return STORE_END;
     w->begun = true;
     if (start->next_id > w->next_id) /* a segment begun since may be named after a higher one */
@@ -636,26 +760,107 @@ static enum store_status walk_start(struct walk *w, uint64_t *at)
     return STORE_OK;
 }
 
-static enum store_status walk_segment(struct walk *w)
+/* ---- an arranged segment ----------------------------------------------------------------- */
+
+static void walk_note_run(struct walk *w, uint32_t conversation, uint64_t last)
+{
+    uint8_t run[SEGMENT_RUN];
+    le32_store(run, conversation);
+    le64_store(run + 4, last);
+    buf_append(&w->runs, run, sizeof run);
+}
+
+static int walk_compare_ids(const void *a, const void *b)
+{
+    const struct walk_id *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* Once more, in the order of the ids. What was wrong with them has been told. */
+static enum store_status walk_by_id(struct walk *w)
+{
+    enum store_status status = STORE_OK;
+    if (w->by_id_count)
+        qsort(w->by_id_list, w->by_id_count, sizeof *w->by_id_list, walk_compare_ids);
+    w->window.least = WALK_READ_ONE;
+    for (uint32_t i = 0; i < w->by_id_count && !status; i++) {
+        struct record record;
+        struct store_message message;
+        struct message_names room;
+        const uint8_t *p;
+        uint64_t at = w->by_id_list[i].at;
+        size_t wrong_at;
+        status = walk_record_at(w, at, &record, &p);
+        if (!status && !message_read(&message, &room, record_json(&record, p), &wrong_at))
+            status = walk_deliver(w, at, &record, p, &message);
+    }
+    w->window.least = WALK_READ;
+    w->by_id_count = 0;
+    return status;
+}
+
+/* The list behind the records must be that of the runs that were met. */
+static enum store_status walk_runs(struct walk *w, uint64_t at)
+{
+    uint8_t check[SEGMENT_CHECK];
+    const uint8_t *p;
+    size_t n = (size_t)w->segment.head.runs * SEGMENT_RUN + sizeof check;
+    le32_store(check, crc32c(0, w->runs.p, w->runs.n));
+    buf_append(&w->runs, check, sizeof check);
+    if (w->runs.failed)
+        return walk_refused_segment(w, "read", -ENOMEM);
+    enum store_status status = walk_bytes(w, at, n, &p);
+    if (!status && (w->runs.n != n || memcmp(p, w->runs.p, n) != 0))
+        status = walk_damaged(w, at, 0, "the list of its runs is not that of its records");
+    if (!status && w->handler->runs)
+        status = w->handler->runs(w->handler->ctx, buf_slice(&w->runs));
+    return status;
+}
+
+static enum store_status walk_arranged(struct walk *w, uint64_t at)
 {
     struct record record;
     const uint8_t *p;
-    enum store_status status = walk_head(w);
-    if (!status)
-        status = walk_join(w);
-    if (status)
-        return status == STORE_END ? STORE_OK : status;
-    uint64_t at = SEGMENT_HEAD;
-    status = w->start && !w->begun ? walk_start(w, &at) : STORE_OK;
-    if (status)
-        return status;
+    enum store_status status = STORE_OK;
+    uint64_t list = (uint64_t)w->segment.head.runs * SEGMENT_RUN + SEGMENT_CHECK;
+    if (w->size - SEGMENT_HEAD < list)
+        return walk_skip(w, walk_damaged(w, 56, w->size, "it is too short for its runs"));
+    uint64_t end = w->size - list;
+    w->before.length = 0;
+    buf_clear(&w->runs);
+    for (w->size = end; at < end && !status;) {
+        const struct record before = w->before;
+        uint64_t before_at = w->before_at;
+        status = walk_record_at(w, at, &record, &p);
+        if (status == STORE_END) {
+            status = walk_gap(w, &at);
+        } else if (!status) {
+            status = walk_take(w, at, &record, p);
+            if (before.length && before.conversation != w->before.conversation)
+                walk_note_run(w, before.conversation, before_at);
+            at += record.length;
+        }
+    }
+    if (w->before.length)
+        walk_note_run(w, w->before.conversation, w->before_at);
+    w->before.length = 0;
+    if (!status && w->by_id)
+        status = walk_by_id(w);
+    w->size = end + list;
+    return status ? status : walk_runs(w, end);
+}
+
+/* ---- any segment ------------------------------------------------------------------------- */
+
+static enum store_status walk_raw(struct walk *w, uint64_t at)
+{
+    struct record record;
+    const uint8_t *p;
     bool last = w->file + 1 == w->name_count;
-    status = last ? walk_trim(w) : STORE_OK;
-    if (status)
-        return status;
+    enum store_status status = last ? walk_trim(w) : STORE_OK;
     uint64_t whole = at;
     w->end = w->segment.head.base + at;
-    while (at < w->size) {
+    while (at < w->size && !status) {
         status = walk_record_at(w, at, &record, &p);
         if (status == STORE_END && last && at >= w->zero_at) {
             w->size = at;
@@ -666,16 +871,29 @@ static enum store_status walk_segment(struct walk *w)
             status = walk_take(w, at, &record, p);
             whole = at += record.length;
         }
-        if (status)
-            return status;
     }
-    if (last) {
-        w->torn_bytes = w->size - whole;
-        w->end = w->segment.head.base + whole;
-    } else {
-        w->end = w->segment.head.base + w->size;
-    }
-    return STORE_OK;
+    w->torn_bytes = last ? w->size - whole : 0;
+    w->end = w->segment.head.base + (last ? whole : w->size);
+    return status;
+}
+
+static enum store_status walk_segment(struct walk *w)
+{
+    enum store_status status = walk_head(w);
+    if (!status)
+        status = walk_join(w);
+    if (status)
+        return status == STORE_END ? STORE_OK : status;
+    uint64_t at = SEGMENT_HEAD;
+    status = w->start && !w->begun ? walk_start(w, &at) : STORE_OK;
+    if (status)
+        return status;
+    if (!w->segment.head.end)
+        return walk_raw(w, at);
+    if (at == SEGMENT_HEAD)
+        status = walk_arranged(w, at);
+    w->end = w->segment.head.end;
+    return status == STORE_END ? STORE_OK : status;
 }
 
 enum store_status walk_run(struct walk *w)

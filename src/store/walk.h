@@ -8,6 +8,9 @@
  *   walk_run     calls back, in the order of the log
  *   walk_close
  *
+ * An arranged segment is read in the order of its runs: ids rise in each of them only, unless `by_id`
+ * asks for the order of the ids, which costs 16 bytes of memory for each of its records.
+ *
  * A callback that returns anything but STORE_OK ends the walk. One that lets it go on after a fault
  * hears of the next whole record. What follows from a loss is no fault of its own: a record may
  * say that the one before it in its conversation is in bytes that could not be read.
@@ -18,6 +21,7 @@
 #include "store/checkpoint.h"
 #include "store/message.h"
 #include "store/segment.h"
+#include "store/window.h"
 
 enum walk_kind {
     WALK_DAMAGE,
@@ -44,9 +48,15 @@ struct walk_record {
 struct walk_handler {
     enum store_status (*segment)(void *ctx, const struct segment_head *head);
     enum store_status (*record)(void *ctx, const struct walk_record *record);
+    /* Of an arranged segment, behind its records. */
+    enum store_status (*runs)(void *ctx, struct slice bytes);
     enum store_status (*fault)(void *ctx, const struct walk_fault *fault);
     void (*progress)(void *ctx, uint64_t done, uint64_t total); /* about once a MiB */
     void *ctx;
+};
+
+struct walk_id {
+    uint64_t id, at; /* offset */
 };
 
 struct walk_range {
@@ -61,6 +71,7 @@ struct walk {
     struct index *index;       /* empty; loaded, without index_load_end */
     struct store_error *error; /* what the system refused */
     bool thorough;             /* looks into every message, not only a conversation's first */
+    bool by_id;                /* the records of arranged segments come in the order of their ids */
     bool salvage;              /* looks for whole records in a torn end, too */
     /* NULL, or the index is filled already, and the log is read from the place of this checkpoint on.
      * One that does not fit the log ends the walk with STORE_END. */
@@ -77,7 +88,10 @@ struct walk {
     uint64_t last_place; /* of the last record; 0: there is none */
     uint32_t last_check; /* its check */
     uint64_t torn_bytes; /* behind the last whole record, and not zero */
-    bool torn_head;      /* the last file is a segment whose head was not finished */
+    struct log_begin begin; /* what the file of this name says; zero: there is none */
+    uint64_t *left_over; /* first ids of segments that are in the folder and replaced, or dropped */
+    uint32_t left_count, left_cap;
+    bool torn_head; /* the last file is a segment whose head was not finished */
 
     /* The walk's own. */
     uint64_t *names; /* first ids, as in the names of the files */
@@ -93,14 +107,19 @@ struct walk {
     struct walk_range *lost;   /* in order */
     uint32_t lost_count, lost_cap;
 
-    /* A window on the file that is read. */
+    /* The file that is read. */
     uint32_t file;
     struct segment segment;
-    uint64_t size;
+    uint64_t size;    /* of its records, and what is in front of them */
     uint64_t zero_at; /* the last file's: from this offset on it is zeros */
-    uint8_t *window;
-    uint64_t window_at; /* offset in the file */
-    size_t window_n, window_cap;
+    struct window window;
+
+    /* Of an arranged segment. */
+    struct record before; /* the record in front; length 0: there is none */
+    uint64_t before_at;   /* its offset */
+    struct buf runs;      /* the list that it should have */
+    struct walk_id *by_id_list;
+    uint32_t by_id_count, by_id_cap;
 };
 
 __attribute__((warn_unused_result)) enum store_status walk_open(struct walk *w);

@@ -462,6 +462,99 @@ static void the_secret_is_copied_only_when_asked_for(void **state)
     box_fini(&b);
 }
 
+/* ---- compact ---------------------------------------------------------------------------- */
+
+/* What dump printed. */
+static char *dumped(const char *log)
+{
+    check_run(RUN("dump", log), 0, "");
+    return strdup(out);
+}
+
+static void a_compacted_log_says_the_same(void **state)
+{
+    (void)state;
+    struct box b;
+    fill(&b);
+    char *before = dumped(b.path);
+    check_run(RUN("compact", b.path), 0, "messages: 10, segments: 2 from 5, bytes: ");
+    assert_true(box_exists(&b, box_segment(1)));
+    assert_false(box_exists(&b, box_segment(3)));
+    char *after = dumped(b.path);
+    assert_string_equal(after, before);
+    check_run(RUN("verify", b.path), 0, "no damage; messages: 10, ");
+    check_run(RUN("stats", b.path), 0, "first          id 1, ");
+    check_run(0, 0, "last           id 10, ");
+    /* A copy of it is the same to the byte, and a repaired one says the same. */
+    check_run(RUN("backup", b.path, path("copy")), 0, "messages: 10\n");
+    char name[128];
+    snprintf(name, sizeof name, "%s/%s", b.path, box_segment(1));
+    check_same_file(name, path("copy/0000000000000001.seg"));
+    check_run(RUN("repair", path("copy"), path("again")), 0, "messages: 10\n");
+    free(after);
+    after = dumped(path("again"));
+    assert_string_equal(after, before);
+    box_open(&b);
+    check_run(RUN("compact", b.path), 66, "another process uses the data directory");
+    assert_int_equal(box_send(&b, "alice", "bob", "next"), 11);
+    box_close(&b);
+    free(before);
+    free(after);
+    box_fini(&b);
+}
+
+static void what_is_whole_of_an_arranged_segment_is_saved(void **state)
+{
+    (void)state;
+    struct box b;
+    fill(&b);
+    check_run(RUN("compact", b.path), 0, "messages: 10");
+    flip(&b, 1, SEGMENT_HEAD + RECORD_HEAD);
+    check_run(RUN("verify", b.path), 65, "1.seg: offset 64: a record was expected, and its check");
+    check_repair(&b, 9);
+    assert_non_null(strstr(out, "{\"id\":2,"));
+    box_fini(&b);
+    fill(&b);
+    check_run(RUN("compact", b.path), 0, "messages: 10");
+    size_t n;
+    free(box_load(&b, box_segment(1), &n));
+    flip(&b, 1, n - 10); /* in the list of its runs */
+    check_run(RUN("verify", b.path), 65, "the list of its runs is not that of its records");
+    assert_int_equal(rename(path("copy"), path("first")), 0);
+    check_repair(&b, 10);
+    box_fini(&b);
+}
+
+static void a_log_whose_begin_was_dropped_is_read_and_copied(void **state)
+{
+    (void)state;
+    struct box b;
+    fill(&b);
+    b.options.retain_bytes = 64 * 1300;
+    b.options.segment_size = 0;
+    b.options.inline_commit = true;
+    box_open(&b);
+    for (int i = 0; i < 1000; i++)
+        box_send(&b, "alice", i % 2 ? "bob" : "dave", "text");
+    box_close(&b);
+    assert_false(box_exists(&b, box_segment(1)));
+    check_run(RUN("verify", b.path), 0, "no damage; messages: ");
+    char *before = dumped(b.path);
+    check_run(RUN("backup", b.path, path("copy")), 0, "complete");
+    check_run(RUN("verify", path("copy")), 0, "no damage; messages: ");
+    char *after = dumped(path("copy"));
+    assert_string_equal(after, before);
+    check_run(RUN("compact", path("copy")), 0, "segments: 2 from ");
+    free(after);
+    after = dumped(path("copy"));
+    assert_string_equal(after, before);
+    assert_int_equal(unlink(path("copy/begin")), 0);
+    check_run(RUN("verify", path("copy")), 65, "a segment is missing");
+    free(before);
+    free(after);
+    box_fini(&b);
+}
+
 /* ---- import ----------------------------------------------------------------------------- */
 
 static const char weird[] =
@@ -551,7 +644,7 @@ static void wrong_usage_ends_with_64(void **state)
     fill(&b);
     check_run(RUN("compress", b.path), 64,
               "there is no command \"compress\"; take one of verify dump stats repair backup "
-              "import");
+              "compact import");
     check_run(run((const char *const[]){NULL}, NULL), 64, "a command is missing");
     check_run(RUN("verify"), 64, "expected: parley-log verify DIR");
     check_run(RUN("verify", b.path, b.path), 64, "expected: parley-log verify DIR");
@@ -600,6 +693,9 @@ int main(void)
         TEST(a_server_serves_what_was_repaired),
         TEST(a_backup_of_a_server_under_load_holds_all_that_was_acknowledged),
         TEST(the_secret_is_copied_only_when_asked_for),
+        TEST(a_compacted_log_says_the_same),
+        TEST(what_is_whole_of_an_arranged_segment_is_saved),
+        TEST(a_log_whose_begin_was_dropped_is_read_and_copied),
         TEST(dump_and_import_give_the_same_bytes),
         TEST(a_wrong_line_is_named_with_what_would_be_right),
         TEST(wrong_usage_ends_with_64),

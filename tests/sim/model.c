@@ -22,7 +22,7 @@ static const char *const model_names[MODEL_USERS] = {
 
 void model_init(struct model *m, struct simdisk *disk)
 {
-    *m = (struct model){.disk = disk};
+    *m = (struct model){.disk = disk, .first_id = 1};
 }
 
 void model_fini(struct model *m)
@@ -55,9 +55,11 @@ void model_append(struct model *m, uint64_t id, int64_t date, int64_t now, unsig
                     m->shown);
     if (m->count && id <= m->all[m->count - 1].id)
         model_wrong(m, "id %" PRIu64 " comes after %" PRIu64, id, m->all[m->count - 1].id);
-    if (date != expected)
+    /* Not below any that was shown; the store may remember one that was refused. */
+    if (date < expected || (date != expected && date > m->highest))
         model_wrong(m, "message %" PRIu64 " has date %" PRId64 ", not %" PRId64, id, date,
                     expected);
+    m->highest = date > m->highest ? date : m->highest;
     if (m->count == m->cap) {
         m->cap = m->cap ? m->cap * 2 : 64;
         m->all = realloc(m->all, m->cap * sizeof *m->all);
@@ -150,6 +152,34 @@ void model_closed(struct model *m, bool clean)
     }
 }
 
+void model_retained(struct model *m, int64_t now)
+{
+    struct store_stats stats;
+    uint64_t bytes = 0, shown = 0;
+    int64_t newest = 0;
+    store_get_stats(m->store, &stats);
+    if (stats.first_id == m->first_id)
+        return;
+    if (stats.first_id < m->first_id)
+        model_wrong(m, "what was dropped is back: the log begins with id %" PRIu64, stats.first_id);
+    m->first_id = stats.first_id;
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct message *c = &m->all[i];
+        if (c->state == MESSAGE_REFUSED || c->state == MESSAGE_DROPPED)
+            continue;
+        bytes += 44 + c->json_n + 64; /* each may have a segment of its own */
+        if (c->id >= m->first_id)
+            continue;
+        shown++;
+        newest = c->date;
+        c->state = MESSAGE_DROPPED;
+    }
+    /* One that is due may be done later, when the limits have been changed: by one of those before. */
+    if (shown && !(m->retain_bytes && bytes + 200 > m->retain_bytes) &&
+        !(m->retain_days && newest < now - m->retain_days * INT64_C(86400000)))
+        model_wrong(m, "%" PRIu64 " messages are dropped, and nothing asks for it", shown);
+}
+
 /* ---- views ------------------------------------------------------------------------------ */
 
 static bool model_between(const struct message *message, unsigned user, unsigned other)
@@ -164,7 +194,10 @@ static void model_check_read(struct model *m, enum store_status status, struct s
 {
     struct store_message got;
     uint32_t n = 0;
+    uint64_t first_id = m->first_id;
     while (!status && (status = store_read_next(m->store, read, &got)) == STORE_OK) {
+        if (m->between)
+            m->between(m->ctx);
         if (n < count)
             model_compare(m, expected[n], &got);
         else
@@ -172,7 +205,7 @@ static void model_check_read(struct model *m, enum store_status status, struct s
         n++;
     }
     store_read_end(read);
-    if (m->disk->down || m->disk->faults != faults)
+    if (m->disk->down || m->disk->faults != faults || m->first_id != first_id)
         return;
     if (status != STORE_END)
         model_wrong(m, "a read ends with status %d", status);
@@ -250,7 +283,9 @@ static void model_check_stats(struct model *m)
         pair[c->from][c->to] = pair[c->to][c->from] = true;
     }
     store_get_stats(m->store, &stats);
-    if (stats.messages != messages || stats.users != users || stats.conversations != pairs ||
+    bool all = m->first_id == 1; /* or a checkpoint may know of more */
+    if (stats.messages < messages || stats.users < users || stats.conversations != pairs ||
+        (all && (stats.messages != messages || stats.users != users)) ||
         stats.bytes != simdisk_log(m->disk))
         model_wrong(m,
                     "the store counts %" PRIu64 " messages, %" PRIu64 " users, %" PRIu64
@@ -279,7 +314,7 @@ static bool model_look(struct model *m, unsigned user, unsigned other, bool *the
                                                slice_str(model_users[other]), 0, STORE_MAX_PAGE);
     while (!status && (status = store_read_next(m->store, &read, &got)) == STORE_OK) {
         const struct message *expected = model_find(m, got.id);
-        if (expected && expected->state != MESSAGE_REFUSED) {
+        if (expected && expected->state != MESSAGE_REFUSED && expected->state != MESSAGE_DROPPED) {
             model_compare(m, expected, &got);
             there[expected - m->all] = true;
         } else {
@@ -303,7 +338,7 @@ static void model_judge(struct model *m, const bool *there)
         if (there[i] && missing)
             model_wrong(m, "message %" PRIu64 " is there, and %" PRIu64 " before it is not", c->id,
                         missing->id);
-        if (there[i] || c->state == MESSAGE_REFUSED)
+        if (there[i] || c->state == MESSAGE_REFUSED || c->state == MESSAGE_DROPPED)
             continue;
         missing = c;
         if (c->durable)
@@ -317,10 +352,13 @@ static void model_judge(struct model *m, const bool *there)
 static void model_settle(struct model *m, const bool *there)
 {
     uint32_t kept = 0;
+    int64_t dropped = m->dropped_date;
     m->last_date = 0;
     for (uint32_t i = 0; i < m->count; i++) {
         struct message *c = &m->all[i];
         if (!there[i]) {
+            if (c->state == MESSAGE_DROPPED && c->date > dropped)
+                dropped = c->date;
             free(c->json);
             continue;
         }
@@ -331,11 +369,17 @@ static void model_settle(struct model *m, const bool *there)
         m->all[kept++] = *c;
     }
     m->count = m->waiting = kept;
+    m->dropped_date = dropped;
+    if (m->last_date < dropped)
+        m->last_date = dropped;
     m->intact = true;
 }
 
-bool model_opened(struct model *m)
+bool model_opened(struct model *m, int64_t now)
 {
+    void (*between)(void *ctx) = m->between;
+    m->between = NULL;
+    model_retained(m, now);
     bool *there = calloc(m->count + 1, sizeof *there);
     bool known = true;
     assert(there);
@@ -349,5 +393,6 @@ bool model_opened(struct model *m)
         model_check_stats(m);
     }
     free(there);
+    m->between = between;
     return known;
 }

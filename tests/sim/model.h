@@ -17,6 +17,7 @@ enum message_state {
     MESSAGE_PENDING,   /* nothing was said about it yet */
     MESSAGE_COMMITTED, /* it is shown */
     MESSAGE_REFUSED,   /* by a store that goes on: it never comes */
+    MESSAGE_DROPPED,   /* was committed, and is too old to be kept */
     MESSAGE_OPEN,      /* by a store that ended: it may come when the store is opened anew */
 };
 
@@ -37,8 +38,15 @@ struct model {
     struct store *store; /* NULL: closed */
     struct message *all; /* ids rise */
     uint32_t count, cap;
-    uint32_t waiting; /* the first that may be pending */
-    uint64_t shown;   /* the highest id that anybody has seen */
+    uint32_t waiting;           /* the first that may be pending */
+    int64_t dropped_date;       /* the highest of what was dropped */
+    uint64_t first_id;          /* what is below was dropped */
+    uint64_t retain_bytes;      /* of the store; 0: nothing is dropped for its size */
+    uint32_t retain_days;       /* likewise for its age */
+    int64_t highest;            /* date that any message was given */
+    void (*between)(void *ctx); /* messages of a read; NULL: nothing happens */
+    void *ctx;
+    uint64_t shown; /* the highest id that anybody has seen */
     int64_t last_date;
     uint32_t batch; /* number of the one that gathers */
     bool intact;    /* since the store was opened last, nothing took what was committed */
@@ -59,9 +67,12 @@ void model_append(struct model *m, uint64_t id, int64_t date, int64_t now, unsig
 void model_committed(struct model *m, const struct store_message *message);
 void model_failed(struct model *m, uint64_t id, int error);
 
+/* Segments may have been dropped: the messages in them are gone, and rightly. */
+void model_retained(struct model *m, int64_t now);
+
 /* The store has been opened: finds out what is there, which must be what may be there. False: the
  * disk refused a read, and nothing is known. */
-bool model_opened(struct model *m);
+bool model_opened(struct model *m, int64_t now);
 
 /* The store has been closed, and `clean`: nothing failed. */
 void model_closed(struct model *m, bool clean);

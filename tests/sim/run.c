@@ -26,6 +26,7 @@ struct run {
     uint64_t final_writes; /* simdisk.writes when the store ended all writing; 0: it goes on */
     bool ended;            /* a message was refused because it had */
     unsigned appended;
+    int64_t time; /* ms that the wall clock has gone on */
 
     /* What may go wrong in this run; percent for each step. */
     unsigned stops, fails, shortages, kills, flips;
@@ -35,6 +36,11 @@ struct run {
 static bool run_wrong(const struct run *r)
 {
     return *r->model.wrong;
+}
+
+static int64_t run_now(const struct run *r)
+{
+    return 1000000 + r->time;
 }
 
 /* ---- callbacks -------------------------------------------------------------------------- */
@@ -145,7 +151,7 @@ static bool run_try_open(struct run *r)
     enum store_status status = store_open(&r->store, &r->options, &error);
     r->model.store = status ? NULL : r->store;
     bool met = r->disk.down || r->disk.faults != faults;
-    if (!status && model_opened(&r->model))
+    if (!status && model_opened(&r->model, run_now(r) + 1000))
         return true;
     if (!status) {
         /* What is there was not all seen: closing well makes none of it certain. */
@@ -167,6 +173,8 @@ static void run_choose_options(struct run *r, unsigned synced_percent)
     static const uint64_t sizes[] = {1, 400, 2000, 6000, 20000, 1 << 20};
     r->options.segment_size = sizes[rng_below(&r->rng, sizeof sizes / sizeof *sizes)];
     r->options.prepare = rng_percent(&r->rng, 50) ? rng_below(&r->rng, 5000) : 0;
+    /* The limits hold for all of the run: what is due under one may be done under the next. */
+    r->options.arrange = rng_percent(&r->rng, 60);
     r->options.sync = rng_percent(&r->rng, synced_percent) ? STORE_SYNC_ALWAYS
                       : rng_percent(&r->rng, 50)           ? STORE_SYNC_TIMED
                                                            : STORE_SYNC_NONE;
@@ -223,7 +231,7 @@ static void run_append(struct run *r)
     char content[MAX_CONTENT + 3];
     unsigned users = 2 + rng_below(&r->rng, MODEL_USERS - 1);
     unsigned from = rng_below(&r->rng, users), to = rng_below(&r->rng, users);
-    int64_t now = 1000000 + rng_below(&r->rng, 1000), date = 0;
+    int64_t now = run_now(r) + rng_below(&r->rng, 1000), date = 0;
     uint64_t id = 0;
     if (r->appended++ >= MAX_MESSAGES)
         return;
@@ -245,6 +253,7 @@ static void run_flush(struct run *r)
 {
     run_say(r, "       flush\n");
     store_flush(r->store);
+    model_retained(&r->model, run_now(r) + 1000);
     if (!r->gathered || r->in_flight)
         return;
     r->in_flight = true;
@@ -267,6 +276,31 @@ static void run_collect(struct run *r)
     /* A failure takes along what gathers. */
     if (r->model.count && r->model.all[r->model.count - 1].state != MESSAGE_PENDING)
         r->gathered = 0;
+}
+
+/* Between two messages of a read: old segments are replaced, or dropped. */
+static void run_between(void *ctx)
+{
+    struct run *r = ctx;
+    if (!rng_percent(&r->rng, 20) || r->disk.down)
+        return;
+    run_say(r, "       tick\n");
+    store_tick(r->store, run_now(r) + 1000);
+    model_retained(&r->model, run_now(r) + 1000);
+}
+
+static void run_compact(struct run *r)
+{
+    if (r->gathered || r->in_flight)
+        return;
+    run_say(r, "       compact\n");
+    int result = store_compact(r->store, NULL, NULL);
+    if (result && !store_failure(r->store) && r->disk.faults == 0 && !r->disk.down)
+        model_wrong(&r->model, "compacting says %d", result);
+    r->ended |= store_failure(r->store) != 0;
+    if (store_failure(r->store) && !r->final_writes)
+        r->final_writes = r->disk.writes;
+    model_retained(&r->model, run_now(r) + 1000);
 }
 
 static void run_look(struct run *r)
@@ -295,12 +329,13 @@ static const char *run_find_sealed(struct run *r, const struct message *message,
     for (size_t i = 0; (name = simdisk_name(&r->disk, i)) != NULL; i++) {
         const struct buf *b = simdisk_bytes(&r->disk, name);
         const uint8_t *p = b->n ? memmem(b->p, b->n, message->json, message->json_n) : NULL;
-        if (p) {
+        if (p && strstr(name, ".seg")) {
             *at = (size_t)(p - b->p) - 44;
             return name;
         }
     }
-    model_wrong(&r->model, "message %" PRIu64 " is not on the disk", message->id);
+    if (!m->retain_bytes && !m->retain_days) /* it may have been dropped at the very end */
+        model_wrong(&r->model, "message %" PRIu64 " is not on the disk", message->id);
     return NULL;
 }
 
@@ -324,7 +359,7 @@ static void run_flip(struct run *r)
         while (simdisk_name(&r->disk, files))
             files++;
         name = simdisk_name(&r->disk, rng_below(&r->rng, files));
-        if (simdisk_bytes(&r->disk, name)->n <= n)
+        if (simdisk_bytes(&r->disk, name)->n <= n || !strstr(name, ".seg"))
             name = NULL;
     }
     if (!name)
@@ -362,7 +397,8 @@ static void run_reopen(struct run *r)
     bool clean = run_close(r);
     if (r->disk.down) {
         run_restart(r);
-    } else if (clean && !r->disk.gone && rng_percent(&r->rng, r->flips)) {
+    } else if (clean && !r->disk.gone && !r->model.retain_bytes && !r->model.retain_days &&
+               rng_percent(&r->rng, r->flips)) { /* or it may be in what was dropped */
         run_disarm(r);
         for (int i = 0; i < 4 && !run_wrong(r); i++)
             run_flip(r);
@@ -381,6 +417,7 @@ static void run_begin(struct run *r, uint64_t seed, FILE *trace)
     simdisk_init(&r->disk, rng_next(&r->rng));
     r->disk.trace = trace;
     model_init(&r->model, &r->disk);
+    r->model.ctx = r;
     r->log = (struct log){LOG_DEBUG, run_log, r, "store"};
     r->options = (struct store_options){
         .disk = &r->disk.disk,
@@ -441,6 +478,12 @@ static void run_step(struct run *r)
         break;
     case 10:
         world_pass(rng_below(&r->rng, 2 * SYNC_MS));
+        if (rng_percent(&r->rng, 20))
+            r->time += rng_below(&r->rng, 3 * 86400000);
+        if (rng_percent(&r->rng, 30))
+            run_between(r);
+        if (rng_percent(&r->rng, 20))
+            run_compact(r);
         break;
     case 11:
         if (store_failure(r->store) || rng_percent(&r->rng, 30))
@@ -473,6 +516,12 @@ void run_seed(struct run_result *result, uint64_t seed, FILE *trace)
     r.flips = 30;
     unsigned synced = rng_percent(&r.rng, 60) ? 100 : rng_below(&r.rng, 101);
     run_choose_options(&r, synced);
+    if (rng_percent(&r.rng, 30))
+        r.options.retain_bytes = r.model.retain_bytes = 300 + rng_below(&r.rng, 20000);
+    if (rng_percent(&r.rng, 20))
+        r.options.retain_days = r.model.retain_days = 1 + rng_below(&r.rng, 9);
+    if (rng_percent(&r.rng, 50))
+        r.model.between = run_between;
     run_open(&r);
     for (uint32_t steps = 20 + rng_below(&r.rng, 100); steps && !run_wrong(&r); steps--) {
         run_arm(&r);

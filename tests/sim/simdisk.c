@@ -111,10 +111,11 @@ static int simdisk_open_file(struct simdisk *d, int file)
     return (int)d->open_count++;
 }
 
-/* The checkpoint is a cache: what fails there is no failure of the store. */
+/* The checkpoint is a cache, and what is done about old segments may fail: the store goes on. */
 static void simdisk_meet(struct simdisk *d, const char *name)
 {
-    d->cache = strncmp(name, "checkpoint", 10) == 0;
+    d->cache = strncmp(name, "checkpoint", 10) == 0 || strncmp(name, "begin", 5) == 0 ||
+               strncmp(name, "arranged", 8) == 0;
 }
 
 static int simdisk_call_open(void *ctx, const char *name, int create)
@@ -245,6 +246,9 @@ static int simdisk_call_remove(void *ctx, const char *name)
 {
     struct simdisk *d = ctx;
     simdisk_meet(d, name);
+    for (size_t i = 0; i < d->names.now.count; i++) /* an old segment */
+        d->cache |= strstr(name, ".seg") && strstr(d->names.now.at[i].name, ".seg") &&
+                    strcmp(name, d->names.now.at[i].name) < 0;
     struct fate fate = simdisk_begin(d, CALL_REMOVE);
     bool found = simnames_find(&d->names, name) != NULL;
     if (!found && !fate.error)
@@ -336,11 +340,20 @@ void simdisk_evict(struct simdisk *d)
             simfile_evict(d->files[i]);
 }
 
+static bool simdisk_is_unfinished(const char *name)
+{
+    return strstr(name, ".new") != NULL;
+}
+
 bool simdisk_dirty(const struct simdisk *d)
 {
-    bool dirty = d->names.change_count != 0;
+    bool dirty = false; /* what is unfinished is never read */
+    for (size_t i = 0; i < d->names.change_count; i++)
+        dirty |= !simdisk_is_unfinished(*d->names.changes[i].to ? d->names.changes[i].to
+                                                                : d->names.changes[i].from);
     for (size_t i = 0; i < d->names.now.count; i++)
-        dirty |= d->files[d->names.now.at[i].file]->change_count != 0;
+        dirty |= !simdisk_is_unfinished(d->names.now.at[i].name) &&
+                 d->files[d->names.now.at[i].file]->change_count != 0;
     return dirty;
 }
 

@@ -130,7 +130,7 @@ static void test_a_new_segment_is_begun_when_the_old_one_is_durable(void **state
 {
     struct box *b = *state;
     box_close(b);
-    b->options.segment_size = 200;
+    b->options.segment_size = 1300;
     b->options.sync = STORE_SYNC_NONE;
     box_open(b);
     box_send(b, "alice", "bob", "one");
@@ -138,8 +138,10 @@ static void test_a_new_segment_is_begun_when_the_old_one_is_durable(void **state
     b->syncs = b->dir_syncs = 0;
     box_send(b, "alice", "bob", "three");
     assert_int_equal(b->syncs_at_create, 1);
-    assert_int_equal(b->syncs, 2);
+    assert_int_equal(b->syncs, 3); /* the old one, the new one, its first batch */
     assert_int_equal(b->dir_syncs, 1);
+    box_send(b, "alice", "bob", "four");
+    assert_int_equal(b->syncs, 3);
 }
 
 static void test_closing_commits_what_gathers(void **state)
@@ -422,7 +424,7 @@ static void test_a_failure_is_not_heard_of_before_the_batch_that_meets_it(void *
 {
     struct box *b = *state;
     struct commit c;
-    struct segment segment = {{0, 1, 0}, -1};
+    struct segment segment = {.head = {.first_id = 1}, .file = -1};
     int failure = 0;
     assert_int_equal(commit_init(&c, &b->options, &segment, SEGMENT_HEAD), 0);
     c.failure = -EIO;

@@ -80,7 +80,9 @@ static void test_what_cannot_be_a_head_is_refused(void **state)
 static void test_a_segment_head_comes_back(void **state)
 {
     (void)state;
-    struct segment_head h = {0x123456789abc, 77, 0xfedcba9876543210}, again;
+    struct segment_head h = {0x123456789abc, 77, 0xfedcba9876543210, 1790000000123,
+                             0x123456789abd, 5},
+                        again;
     uint8_t p[SEGMENT_HEAD];
     uint32_t version;
     segment_head_write(&h, p);
@@ -122,7 +124,7 @@ static void test_a_place_lies_in_the_segment_that_begins_before_it(void **state)
     (void)state;
     struct segments s = {0};
     for (uint64_t i = 0; i < 40; i++) {
-        struct segment segment = {{i * 100 + 100, i, 0}, -1};
+        struct segment segment = {.head = {.base = i * 100 + 100, .first_id = i}, .file = -1};
         assert_int_equal(segments_reserve(&s), 0);
         segments_push(&s, &segment);
     }

@@ -332,7 +332,7 @@ static void test_a_segment_begun_and_never_used_is_removed(void **state)
     struct box *b = *state;
     box_send(b, "alice", "bob", "x");
     box_close(b);
-    struct segment_head head = {0, 2, 7};
+    struct segment_head head = {.first_id = 2, .log = 7};
     uint8_t p[SEGMENT_HEAD];
     segment_head_write(&head, p);
     for (size_t n = 0; n <= SEGMENT_HEAD; n++) {

@@ -1,0 +1,318 @@
+#include "store/arrange.h"
+
+#include "base/buf.h"
+#include "base/endian.h"
+#include "codec/crc32c.h"
+#include "store/window.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define ARRANGE_WRITE (1u << 20)  /* bytes of one write */
+#define ARRANGE_SCAN (256u << 10) /* bytes of one read of a segment from its begin to its end */
+#define ARRANGE_READ (32u << 10)  /* bytes of one read of an arranged one among others */
+#define ARRANGE_RECORD 1024       /* bytes of one read of a record here and there */
+#define ARRANGE_RUNS (4096u / SEGMENT_RUN * SEGMENT_RUN) /* bytes of one read of a list of runs */
+
+/* A segment that is read. */
+struct input {
+    const struct segment *segment;
+    uint64_t end;           /* offset behind its records */
+    struct window window;   /* on its records */
+    uint32_t *last;         /* raw: offset of the newest record of each conversation; 0: none */
+    struct window runs;     /* arranged: on its list */
+    uint32_t run;           /* arranged: which run comes next, */
+    uint32_t conversation;  /* whose it is, UINT32_MAX behind the last, */
+    uint64_t begin, newest; /* and the offsets of its first and of its last record */
+};
+
+struct arranging {
+    const struct arrange *a;
+    struct input inputs[ARRANGE_MAX];
+    uint32_t input;   /* the one that is being read, */
+    uint64_t at;      /* and where: for whoever asks about damage */
+    uint32_t *chain;  /* offsets of the records of a run, newest first */
+    size_t chain_cap; /* entries */
+
+    struct segment out;
+    struct buf gathered; /* its end, not written yet */
+    uint64_t written;    /* bytes of it that are */
+    struct buf runs;     /* its list */
+    uint64_t newest;     /* offset of its last record; 0: none */
+};
+
+/* ---- what is written --------------------------------------------------------------------- */
+
+static int arrange_flush(struct arranging *w)
+{
+    const struct disk *disk = w->a->disk;
+    if (worker_stopping(w->a->worker))
+        return -ECANCELED;
+    int result = disk->pwrite(disk->ctx, w->out.file, w->gathered.p, w->gathered.n, w->written);
+    w->written += w->gathered.n;
+    buf_clear(&w->gathered);
+    return result;
+}
+
+/* The record gets its place in the new segment, behind the one before it in its run. */
+static int arrange_put(struct arranging *w, struct record *r, const uint8_t *p, bool first)
+{
+    int result = w->gathered.n + r->length > ARRANGE_WRITE ? arrange_flush(w) : 0;
+    if (result)
+        return result;
+    uint8_t *to = buf_reserve(&w->gathered, r->length);
+    if (!to)
+        return -ENOMEM;
+    uint64_t at = w->written + w->gathered.n, base = w->out.head.base;
+    if (!first)
+        r->prev = base + w->newest;
+    r->back = 0; /* it was durable, as was all in front of it, before it was moved */
+    memcpy(to + RECORD_HEAD, p + RECORD_HEAD, r->length - RECORD_HEAD);
+    record_seal(r, to, base + at);
+    w->gathered.n += r->length;
+    w->newest = at;
+    return 0;
+}
+
+static int arrange_end_run(struct arranging *w, uint32_t conversation)
+{
+    uint8_t run[SEGMENT_RUN];
+    le32_store(run, conversation);
+    le64_store(run + 4, w->newest);
+    buf_append(&w->runs, run, sizeof run);
+    w->out.head.runs++;
+    return w->runs.failed ? -ENOMEM : 0;
+}
+
+/* The list of the runs, then the head, which was left out. */
+static int arrange_end(struct arranging *w)
+{
+    const struct disk *disk = w->a->disk;
+    uint8_t check[SEGMENT_CHECK], head[SEGMENT_HEAD];
+    int result = arrange_flush(w);
+    if (result)
+        return result;
+    le32_store(check, crc32c(0, w->runs.p, w->runs.n));
+    buf_append(&w->runs, check, sizeof check);
+    if (w->runs.failed)
+        return -ENOMEM;
+    segment_head_write(&w->out.head, head);
+    result = disk->pwrite(disk->ctx, w->out.file, w->runs.p, w->runs.n, w->written);
+    if (!result)
+        result = disk->pwrite(disk->ctx, w->out.file, head, sizeof head, 0);
+    if (!result)
+        result = disk->sync(disk->ctx, w->out.file);
+    w->out.size = w->written + w->runs.n;
+    return result;
+}
+
+/* ---- what is read ------------------------------------------------------------------------ */
+
+/* The record at this offset; its check only where it is copied. */
+static int arrange_record(struct arranging *w, uint32_t number, uint64_t at, bool whole,
+                          struct record *r, const uint8_t **p)
+{
+    struct input *in = &w->inputs[number];
+    w->input = number;
+    w->at = at;
+    if (in->end - at < RECORD_HEAD)
+        return -EBADMSG;
+    int result = window_get(&in->window, at, RECORD_HEAD, p);
+    if (result)
+        return result;
+    if (!record_read(r, *p) || r->length > in->end - at || r->conversation >= w->a->conversations)
+        return -EBADMSG;
+    if (!whole)
+        return 0;
+    result = window_get(&in->window, at, r->length, p);
+    if (result)
+        return result;
+    return record_valid(r, *p, in->segment->head.base + at) ? 0 : -EBADMSG;
+}
+
+/* Notes where the newest record of each conversation is. */
+static int arrange_scan(struct arranging *w, uint32_t number)
+{
+    struct input *in = &w->inputs[number];
+    struct record r;
+    const uint8_t *p;
+    in->last = calloc(w->a->conversations, sizeof *in->last);
+    if (!in->last)
+        return -ENOMEM;
+    in->window.least = ARRANGE_SCAN;
+    for (uint64_t at = SEGMENT_HEAD; at < in->end; at += r.length) {
+        if (worker_stopping(w->a->worker))
+            return -ECANCELED;
+        int result = arrange_record(w, number, at, false, &r, &p);
+        if (result)
+            return result;
+        in->last[r.conversation] = (uint32_t)at;
+    }
+    window_free(&in->window);
+    in->window.least = ARRANGE_RECORD;
+    return 0;
+}
+
+/* Moves on to the next run of an arranged segment. */
+static int arrange_next_run(struct arranging *w, uint32_t number)
+{
+    struct input *in = &w->inputs[number];
+    const uint8_t *p;
+    w->input = number;
+    in->conversation = UINT32_MAX;
+    if (in->run == in->segment->head.runs)
+        return 0;
+    w->at = segment_runs_at(in->segment) + (uint64_t)in->run * SEGMENT_RUN;
+    int result = window_get(&in->runs, w->at, SEGMENT_RUN, &p);
+    if (result)
+        return result;
+    in->run++;
+    in->conversation = le32_load(p);
+    in->newest = le64_load(p + 4);
+    return in->newest < in->begin || in->newest >= in->end ? -EBADMSG : 0;
+}
+
+static int arrange_open(struct arranging *w, uint32_t number)
+{
+    struct input *in = &w->inputs[number];
+    const struct arrange *a = w->a;
+    const struct segment *s = &a->inputs[number];
+    uint64_t end = number + 1 < a->count ? a->inputs[number + 1].head.base : a->end;
+    in->segment = s;
+    in->window = (struct window){.disk = a->disk, .file = s->file, .least = ARRANGE_READ};
+    in->end = end - s->head.base;
+    if (!s->head.end)
+        return arrange_scan(w, number);
+    in->runs = (struct window){.disk = a->disk, .file = s->file, .least = ARRANGE_RUNS};
+    in->end = segment_runs_at(s);
+    in->begin = SEGMENT_HEAD;
+    return arrange_next_run(w, number);
+}
+
+/* ---- from one to the other --------------------------------------------------------------- */
+
+/* The records of a conversation in a raw segment, by their offsets, newest first. */
+static int arrange_chain(struct arranging *w, uint32_t number, uint32_t conversation, size_t *count)
+{
+    const struct input *in = &w->inputs[number];
+    uint64_t base = in->segment->head.base;
+    struct record r;
+    const uint8_t *p;
+    *count = 0;
+    for (uint64_t at = in->last[conversation]; at; at = r.prev < base ? 0 : r.prev - base) {
+        if (*count == w->chain_cap) {
+            size_t cap = w->chain_cap ? w->chain_cap * 2 : 1024;
+            void *chain = reallocarray(w->chain, cap, sizeof *w->chain);
+            if (!chain)
+                return -ENOMEM;
+            w->chain = chain;
+            w->chain_cap = cap;
+        }
+        int result = arrange_record(w, number, at, false, &r, &p);
+        if (result)
+            return result;
+        if (r.conversation != conversation || r.prev >= base + at)
+            return -EBADMSG;
+        w->chain[(*count)++] = (uint32_t)at;
+    }
+    return 0;
+}
+
+/* What the input holds of this conversation. *first: nothing of it was put yet. */
+static int arrange_copy(struct arranging *w, uint32_t number, uint32_t conversation, bool *first)
+{
+    struct input *in = &w->inputs[number];
+    struct record r;
+    const uint8_t *p;
+    size_t count = 0;
+    int result = 0;
+    if (!in->segment->head.end) {
+        result = arrange_chain(w, number, conversation, &count);
+        for (size_t i = count; i-- > 0 && !result; *first = false) {
+            result = arrange_record(w, number, w->chain[i], true, &r, &p);
+            if (!result)
+                result = arrange_put(w, &r, p, *first);
+        }
+        return result;
+    }
+    if (in->conversation != conversation)
+        return 0;
+    while (in->begin <= in->newest && !result) {
+        result = arrange_record(w, number, in->begin, true, &r, &p);
+        if (!result && r.conversation != conversation)
+            result = -EBADMSG;
+        if (!result)
+            result = arrange_put(w, &r, p, *first);
+        in->begin += r.length;
+        *first = false;
+    }
+    return result ? result : arrange_next_run(w, number);
+}
+
+static int arrange_all(struct arranging *w)
+{
+    const struct arrange *a = w->a;
+    int result = 0;
+    for (uint32_t i = 0; i < a->count && !result; i++)
+        result = arrange_open(w, i);
+    for (uint32_t c = 0; c < a->conversations && !result; c++) {
+        bool first = true;
+        for (uint32_t i = 0; i < a->count && !result; i++)
+            result = arrange_copy(w, i, c, &first);
+        if (!result && !first)
+            result = arrange_end_run(w, c);
+    }
+    return result ? result : arrange_end(w);
+}
+
+/* The new segment takes the first one's name for good before the others lose theirs: what a crash
+ * leaves of them is known by the places it stands for. */
+static int arrange_replace(const struct arrange *a)
+{
+    const struct disk *disk = a->disk;
+    char name[SEGMENT_NAME];
+    segment_name(name, a->inputs[0].head.first_id);
+    int result = disk->rename(disk->ctx, ARRANGE_NAME, name);
+    if (result || disk->sync_dir(disk->ctx))
+        return result;
+    for (uint32_t i = 1; i < a->count; i++) {
+        segment_name(name, a->inputs[i].head.first_id);
+        disk->remove(disk->ctx, name);
+    }
+    if (a->count > 1)
+        disk->sync_dir(disk->ctx);
+    return 0;
+}
+
+int arrange_run(const struct arrange *a, struct segment *out, struct arrange_damage *damaged)
+{
+    const struct disk *disk = a->disk;
+    static const uint8_t no_head[SEGMENT_HEAD];
+    struct arranging w = {.a = a, .out = {.head = a->inputs[0].head}};
+    w.out.head.end = a->end;
+    w.out.head.runs = 0;
+    disk->remove(disk->ctx, ARRANGE_NAME); /* of an earlier try */
+    w.out.file = disk->open(disk->ctx, ARRANGE_NAME, 1);
+    if (w.out.file < 0)
+        return w.out.file;
+    buf_append(&w.gathered, no_head, sizeof no_head);
+    int result = w.gathered.failed ? -ENOMEM : arrange_all(&w);
+    if (!result)
+        result = arrange_replace(a);
+    for (uint32_t i = 0; i < a->count; i++) {
+        window_free(&w.inputs[i].window);
+        window_free(&w.inputs[i].runs);
+        free(w.inputs[i].last);
+    }
+    free(w.chain);
+    buf_free(&w.gathered);
+    buf_free(&w.runs);
+    *out = w.out;
+    *damaged = (struct arrange_damage){w.input, w.at};
+    if (result == 0)
+        return 0;
+    disk->close(disk->ctx, w.out.file);
+    disk->remove(disk->ctx, ARRANGE_NAME);
+    disk->sync_dir(disk->ctx);
+    return result == -ENODATA ? -EBADMSG : result;
+}

@@ -1,0 +1,171 @@
+#include "store/inside.h"
+
+#include "base/list.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
+
+/* ---- what is to be done ------------------------------------------------------------------ */
+
+/* Whether the segment, and with it all in front of it, is not to be kept. */
+static bool upkeep_is_over(const struct store *s, uint32_t i)
+{
+    uint64_t bytes = s->options.retain_bytes;
+    int64_t days = s->options.retain_days;
+    return (bytes && s->end - s->segments.at[i].head.base > bytes) ||
+           (days && s->segments.at[i + 1].head.date < s->now - days * DAY_MS);
+}
+
+/* Arranged, and not the result of many. */
+static bool upkeep_is_small(const struct store *s, uint32_t i)
+{
+    const struct segment *one = &s->segments.at[i];
+    return one->head.end && !one->stuck &&
+           one->head.end - one->head.base < ARRANGE_MAX / 2 * s->options.segment_size;
+}
+
+/* How many of the segments from *first on become one: those that are raw each by itself, as long as
+ * they are in the page cache; then as many as may, at once. 0: none. */
+static uint32_t upkeep_choose(const struct store *s, uint32_t *first)
+{
+    uint32_t sealed = s->segments.count - 1, adjoining = 0;
+    for (uint32_t i = 0; i < sealed; i++) {
+        const struct segment *one = &s->segments.at[i];
+        *first = i;
+        if (!one->head.end && !one->stuck)
+            return 1;
+    }
+    for (uint32_t i = 0; i < sealed; i++) {
+        adjoining = upkeep_is_small(s, i) ? adjoining + 1 : 0;
+        *first = i + 1 - adjoining;
+        if (adjoining == ARRANGE_MAX || (adjoining > 1 && i + 1 == sealed && s->compacting))
+            return adjoining;
+    }
+    return 0;
+}
+
+/* ---- the worker's part ------------------------------------------------------------------- */
+
+/* That the log begins later is durable before anything of it is gone. */
+static int upkeep_drop(const struct upkeep *u)
+{
+    const struct disk *disk = u->arrange.disk;
+    const struct log_begin begin = {u->arrange.inputs[0].head.log, u->arrange.end};
+    uint8_t p[LOG_BEGIN];
+    char name[SEGMENT_NAME];
+    log_begin_write(&begin, p);
+    int result = disk_write_file(disk, LOG_BEGIN_NAME, p, sizeof p);
+    for (uint32_t i = 0; i < u->arrange.count && !result; i++) {
+        segment_name(name, u->arrange.inputs[i].head.first_id);
+        disk->remove(disk->ctx, name);
+    }
+    if (!result)
+        disk->sync_dir(disk->ctx);
+    return result;
+}
+
+static void upkeep_run(struct worker_job *job)
+{
+    struct upkeep *u = container_of(job, struct upkeep, job);
+    u->result =
+        u->kind == UPKEEP_DROP ? upkeep_drop(u) : arrange_run(&u->arrange, &u->out, &u->damaged);
+}
+
+static void upkeep_give(struct store *s, enum upkeep_kind kind, uint32_t first, uint32_t count)
+{
+    struct upkeep *u = &s->upkeep;
+    u->kind = kind;
+    u->first = first;
+    u->result = -ECANCELED;
+    u->arrange = (struct arrange){.disk = s->options.disk,
+                                  .worker = &s->worker,
+                                  .count = count,
+                                  .end = segments_end(&s->segments, first + count - 1),
+                                  .conversations = s->index.conversation_count};
+    memcpy(u->arrange.inputs, &s->segments.at[first], count * sizeof *u->arrange.inputs);
+    u->job.run = upkeep_run;
+    if (worker_give(&s->worker, &u->job))
+        u->kind = UPKEEP_NOTHING;
+}
+
+/* ---- the owner's part -------------------------------------------------------------------- */
+
+static void upkeep_failed(struct store *s)
+{
+    struct upkeep *u = &s->upkeep;
+    char name[SEGMENT_NAME];
+    bool damaged = u->result == -EBADMSG;
+    segment_name(name, u->arrange.inputs[damaged ? u->damaged.input : 0].head.first_id);
+    if (damaged)
+        log_write(s->options.log, LOG_ERROR,
+                  "%s is damaged at offset %" PRIu64 ": it is left as it is; parley-log verify DIR "
+                  "tells what is wrong, parley-log repair DIR COPY saves what can be saved",
+                  name, u->damaged.at);
+    else
+        log_write(s->options.log, LOG_WARN, "cannot %s: %s",
+                  u->kind == UPKEEP_DROP ? "drop old segments" : "arrange a segment",
+                  strerror(-u->result));
+    for (uint32_t i = 0; i < u->arrange.count && damaged; i++)
+        s->segments.at[u->first + i].stuck = true;
+    u->rests = damaged ? 0 : s->segments.count;
+}
+
+static void upkeep_take(struct store *s)
+{
+    struct upkeep *u = &s->upkeep;
+    bool arranged = u->kind == UPKEEP_ARRANGE;
+    if (u->result) {
+        upkeep_failed(s);
+    } else {
+        segments_replace(&s->segments, u->first, u->arrange.count, arranged ? &u->out : NULL);
+        s->index.begin = s->segments.at[0].head.base;
+        store_relayout(s);
+        u->to_close = u->arrange.count;
+        u->rests = 0;
+        if (!arranged)
+            log_write(s->options.log, LOG_INFO,
+                      "%" PRIu32 " old segments are dropped; the oldest message left has id "
+                      "%" PRIu64 " or more",
+                      u->arrange.count, s->segments.at[0].head.first_id);
+    }
+    u->kind = UPKEEP_NOTHING;
+    u->due = true;
+}
+
+bool upkeep_step(struct store *s)
+{
+    struct upkeep *u = &s->upkeep;
+    if (u->kind && worker_is_busy(&u->job))
+        return true;
+    if (u->kind)
+        upkeep_take(s);
+    while (u->to_close) {
+        if (!prefetch_close(&s->prefetch, u->arrange.inputs[u->to_close - 1].file))
+            return true;
+        u->to_close--;
+    }
+    uint32_t first = 0, count = 0;
+    if (!u->due || u->rests == s->segments.count || s->failure)
+        return false;
+    u->due = false;
+    while (count < ARRANGE_MAX && count + 1 < s->segments.count && upkeep_is_over(s, count))
+        count++;
+    if (count)
+        upkeep_give(s, UPKEEP_DROP, 0, count);
+    else if (s->options.arrange && (count = upkeep_choose(s, &first)) != 0)
+        upkeep_give(s, UPKEEP_ARRANGE, first, count);
+    return u->kind != UPKEEP_NOTHING;
+}
+
+void upkeep_fini(struct store *s)
+{
+    struct upkeep *u = &s->upkeep;
+    if (u->kind && !u->result)
+        upkeep_take(s);
+    u->kind = UPKEEP_NOTHING;
+    while (u->to_close)
+        s->options.disk->close(s->options.disk->ctx, u->arrange.inputs[--u->to_close].file);
+}

@@ -1,0 +1,94 @@
+#include "store/worker.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+void worker_init(struct worker *w, int fd, bool threaded)
+{
+    *w = (struct worker){.threaded = threaded, .fd = fd};
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->wake, NULL);
+}
+
+/* The next job; waits for one. NULL: it is over. */
+static struct worker_job *worker_next(struct worker *w)
+{
+    pthread_mutex_lock(&w->lock);
+    while (!w->first && !worker_stopping(w))
+        pthread_cond_wait(&w->wake, &w->lock);
+    struct worker_job *job = worker_stopping(w) ? NULL : w->first;
+    if (job)
+        w->first = job->next;
+    pthread_mutex_unlock(&w->lock);
+    return job;
+}
+
+static void worker_run(struct worker *w, struct worker_job *job)
+{
+    job->run(job);
+    __atomic_store_n(&job->busy, false, __ATOMIC_RELEASE);
+    ssize_t n = write(w->fd, &(uint64_t){1}, sizeof(uint64_t));
+    (void)n;
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *w = arg;
+    struct worker_job *job;
+    while ((job = worker_next(w)) != NULL)
+        worker_run(w, job);
+    return NULL;
+}
+
+static int worker_start(struct worker *w)
+{
+    sigset_t all, before; /* signals are the owner's */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int result = -pthread_create(&w->thread, NULL, worker_main, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    w->running = result == 0;
+    return result;
+}
+
+int worker_give(struct worker *w, struct worker_job *job)
+{
+    int result = w->threaded && !w->running ? worker_start(w) : 0;
+    if (result)
+        return result;
+    job->next = NULL;
+    __atomic_store_n(&job->busy, true, __ATOMIC_RELEASE);
+    if (!w->threaded) {
+        worker_run(w, job);
+        return 0;
+    }
+    pthread_mutex_lock(&w->lock);
+    if (w->first)
+        w->last->next = job;
+    else
+        w->first = job;
+    w->last = job;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+    return 0;
+}
+
+void worker_fini(struct worker *w)
+{
+    if (w->running) {
+        pthread_mutex_lock(&w->lock);
+        __atomic_store_n(&w->stop, true, __ATOMIC_RELAXED);
+        pthread_cond_signal(&w->wake);
+        pthread_mutex_unlock(&w->lock);
+        pthread_join(w->thread, NULL);
+    }
+    for (struct worker_job *job = w->first; job; job = job->next)
+        job->busy = false;
+    w->first = NULL;
+    w->running = w->threaded = false;
+    w->fd = -1;
+    pthread_cond_destroy(&w->wake);
+    pthread_mutex_destroy(&w->lock);
+}

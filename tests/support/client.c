@@ -41,8 +41,9 @@ static bool receive_more(struct client *c)
     struct pollfd p = {.fd = c->fd, .events = POLLIN};
     for (int i = 0; c->pump && i < 100 && poll(&p, 1, 0) != 1; i++)
         c->pump();
-    if (poll(&p, 1, c->pump ? 0 : DEADLINE_MS) != 1)
-        fail_msg("nothing came within %d ms", DEADLINE_MS);
+    int patience = c->patience_ms ? c->patience_ms : DEADLINE_MS;
+    if (poll(&p, 1, c->pump ? 0 : patience) != 1)
+        fail_msg("nothing came within %d ms", patience);
     if (c->in_cap - c->in_n < 65536) {
         c->in_cap = 2 * c->in_cap + 65536;
         c->in = realloc(c->in, c->in_cap);
@@ -57,6 +58,8 @@ static bool receive_more(struct client *c)
 
 static void drop(struct client *c, size_t n)
 {
+    if (n == 0)
+        return;
     c->in_n -= n;
     memmove(c->in, c->in + n, c->in_n);
 }
@@ -158,39 +161,49 @@ static bool take_frame(struct client *c, uint8_t *first, uint8_t **payload, size
     return c->in_n >= *whole;
 }
 
-static void take_close(struct client *c, const uint8_t *payload, size_t n)
+static void take_close(struct client *c, struct slice payload)
 {
-    c->code = n >= 2 ? payload[0] << 8 | payload[1] : 1005;
-    if (n >= 2)
-        snprintf(c->reason, sizeof c->reason, "%.*s", (int)(n - 2), (const char *)payload + 2);
+    c->code = payload.n >= 2 ? payload.p[0] << 8 | payload.p[1] : 1005;
+    if (payload.n >= 2)
+        snprintf(c->reason, sizeof c->reason, "%.*s", (int)(payload.n - 2),
+                 (const char *)payload.p + 2);
+}
+
+bool client_frame(struct client *c, uint8_t *first, struct slice *payload)
+{
+    uint8_t *p;
+    size_t n, whole;
+    drop(c, c->taken);
+    c->taken = 0;
+    while (!take_frame(c, first, &p, &n, &whole))
+        if (!receive_more(c))
+            return false;
+    c->taken = whole;
+    *payload = slice_of(p, n);
+    return true;
 }
 
 bool client_receive(struct client *c)
 {
     while (!c->code) {
-        uint8_t first, *payload;
-        size_t n, whole;
-        if (!take_frame(c, &first, &payload, &n, &whole)) {
-            if (!receive_more(c))
-                c->code = 1006;
-            continue;
-        }
-        if (first == 0x81) {
-            c->text = realloc(c->text, n + 1);
+        uint8_t first;
+        struct slice payload;
+        if (!client_frame(c, &first, &payload)) {
+            c->code = 1006;
+        } else if (first == 0x81) {
+            c->text = realloc(c->text, payload.n + 1);
             assert_non_null(c->text);
-            memcpy(c->text, payload, n);
-            c->text[n] = 0;
-            c->text_n = n;
+            memcpy(c->text, payload.p, payload.n);
+            c->text[payload.n] = 0;
+            c->text_n = payload.n;
+            return true;
         } else if (first == 0x89) {
-            client_send_frame(c, 0x8a, payload, n);
+            client_send_frame(c, 0x8a, payload.p, payload.n);
         } else if (first == 0x88) {
-            take_close(c, payload, n);
+            take_close(c, payload);
         } else if (first != 0x8a) {
             fail_msg("a frame begins with %02x", first);
         }
-        drop(c, whole);
-        if (first == 0x81)
-            return true;
     }
     return false;
 }
@@ -234,6 +247,8 @@ void client_expect_nothing(struct client *c)
 
 void client_read_all(struct client *c)
 {
+    drop(c, c->taken);
+    c->taken = 0;
     while (receive_more(c))
         ;
     c->text = realloc(c->text, c->in_n + 1);

@@ -5,14 +5,17 @@
 #ifndef SUPPORT_CLIENT_H
 #define SUPPORT_CLIENT_H
 
+#include "base/slice.h"
 #include "server.h"
 
 struct client {
     int fd;
+    int patience_ms;    /* how long anything may take; 0: DEADLINE_MS */
     void (*pump)(void); /* runs a server in this process while it waits; NULL: there is none */
     uint8_t *in;        /* received, not looked at yet */
     size_t in_n, in_cap;
-    char *text; /* the last text message, terminated */
+    size_t taken; /* bytes of the frame that client_frame handed out, still at the front */
+    char *text;   /* the last text message, terminated */
     size_t text_n;
     int code; /* of the close that was received; 0: none; 1006: ended without one */
     char reason[128];
@@ -35,6 +38,9 @@ void client_send_raw(struct client *c, const void *p, size_t n);
 void client_send(struct client *c, const char *text);
 void client_send_frame(struct client *c, uint8_t first_byte, const void *p, size_t n);
 __attribute__((format(printf, 2, 3))) void client_sendf(struct client *c, const char *format, ...);
+
+/* Reads the next frame of any kind; its payload is good until the next call. False: the end came. */
+bool client_frame(struct client *c, uint8_t *first, struct slice *payload);
 
 /* Reads the next text message: true; or false when a close or the end came instead (see `code`).
    Pings are answered. */

@@ -50,13 +50,16 @@ SIM_PARTS := $(addprefix $(B)/obj/tests/sim/,model.o run.o simdisk.o simfile.o s
 ifneq ($(VARIANT),tsan) # it has one thread
 TESTS     += $(B)/tests/sim/crashes
 endif
+CONFORM   := $(B)/tests/conformance/rfc6455
+CONFORM_PARTS := $(addprefix $(B)/obj/tests/conformance/,cases.o script.o utf8.o)
+TESTS     += $(CONFORM)
 HELPERS   := $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(wildcard tests/support/*.c))
 SOURCES   := $(LIB_SRC) src/server/main.c $(TOOL_SRC) $(BENCH_SRC)
 FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] bench/*.[ch] tests/*/*.[ch])
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test test-suite list-tests test-tools sim soak crash mutants check install clean help
+.PHONY: all run test test-suite list-tests test-tools conformance sim soak crash mutants check install clean help
 
 all: $(PROGRAMS)
 
@@ -95,10 +98,14 @@ $(SIM) $(B)/tests/sim/crashes: $(B)/tests/sim/%: $(B)/obj/tests/sim/%.o $(SIM_PA
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka
 
+$(CONFORM): $(B)/obj/tests/conformance/rfc6455.o $(CONFORM_PARTS) $(HELPERS) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka
+
 # The page is taken into the object by .incbin, which no compiler reports as a dependency.
 $(B)/obj/src/server/page.o: $(wildcard src/server/web/*)
 
--include $(patsubst %.o,%.d,$(LIB_OBJ) $(HELPERS) $(SIM_PARTS)) $(SOURCES:%.c=$(B)/obj/%.d) \
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(HELPERS) $(SIM_PARTS) $(CONFORM_PARTS)) $(SOURCES:%.c=$(B)/obj/%.d) \
          $(patsubst $(B)/tests/%,$(B)/obj/tests/%.d,$(TESTS) $(SIM))
 
 # ---- using ------------------------------------------------------------------------------
@@ -130,6 +137,10 @@ list-tests:
 test-tools:
 	@tests/install-tools
 
+# RFC 6455, case by case, against ws-echo and /chat: a table. CASES=--full: no chop is left out.
+conformance: $(PROGRAMS) $(CONFORM)
+	@$(CONFORM) --table $(CASES)
+
 # The store on a simulated disk that crashes and fails: any number of seeds, from any seed on.
 SEEDS ?= 100000
 FROM  ?= 1
@@ -154,6 +165,7 @@ help:
 	@echo "make            the programs, in build/release/"
 	@echo "make run        the demo on http://127.0.0.1:$(DEMO_PORT)/ (DEMO_PORT=N for another port)"
 	@echo "make test       all tests, also under the sanitizers and Valgrind; installs cmocka if it may"
+	@echo "make conformance the table of RFC 6455's cases, against ws-echo and /chat"
 	@echo "make sim        100000 runs of the store on a simulated disk that crashes and fails"
 	@echo "make soak       the same, SEEDS=N of them from seed FROM=N on"
 	@echo "make crash      kill -9 of the real server under load, KILLS=1000 times"

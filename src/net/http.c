@@ -147,23 +147,23 @@ static const char *parse_target(struct slice target, struct http_head *out)
         if (target.p[i] <= 0x20 || target.p[i] >= 0x7f || target.p[i] == '#')
             return "a request target with a character that has to be percent-encoded";
     if (target.n > 7 && http_equal_fold(slice_of(target.p, 7), "http://")) {
-        struct slice rest = slice_skip(target, 7);
-        const uint8_t *slash = memchr(rest.p, '/', rest.n);
-        if (!slash || slash == rest.p)
-            return "an absolute request target without a host or a path";
-        out->host = slice_of(rest.p, (size_t)(slash - rest.p));
-        if (!is_host(out->host))
+        out->host.p = target.p + 7;
+        while (7 + out->host.n < target.n && !strchr("/?", out->host.p[out->host.n]))
+            out->host.n++;
+        if (!out->host.n || !is_host(out->host))
             return "an absolute request target whose host is not HOST or HOST:PORT";
-        target = slice_skip(rest, out->host.n);
+        target = slice_skip(target, 7 + out->host.n);
     }
-    if (target.n == 0 || target.p[0] != '/')
-        return "a request target that does not begin with a slash";
     struct slice rest = target;
     if (split(&rest, '?', &out->path))
         out->query = rest;
     else
         out->path = target;
-    return NULL;
+    if (!out->path.n && out->host.n)
+        out->path = SLICE("/"); /* the same to servers: RFC 9110, 4.2.3 */
+    return out->path.n && out->path.p[0] == '/' ? NULL
+                                                : "a request target that does not begin with a "
+                                                  "slash";
 }
 
 static enum http_result parse_request_line(struct slice line, struct http_head *out,
@@ -284,6 +284,9 @@ static void head_init(struct http_head *out)
 enum http_result http_parse_request(struct slice in, struct http_head *out, const char **why)
 {
     head_init(out);
+    /* One empty line in front is passed over: RFC 9112, 2.2. */
+    if (in.n >= 2 && memcmp(in.p, "\r\n", 2) == 0)
+        out->size = 2;
     enum http_result result = parse_lines(in, out, why, parse_request_line);
     if (result != HTTP_OK)
         return result;

@@ -2,8 +2,8 @@
  * http: the heads of HTTP/1.1 messages (RFC 9112), strictly.
  *
  * A pure function of bytes: the spans of the result point into the input. No bare LF, no folding,
- * no white space before a colon, no control characters; a body's framing is read, the body itself is
- * the caller's.
+ * no white space before a colon, no control characters; one empty line in front of a request is
+ * passed over. A body's framing is read, the body itself is the caller's.
  */
 #ifndef NET_HTTP_H
 #define NET_HTTP_H
@@ -20,7 +20,7 @@ struct http_field {
 struct http_head {
     size_t size;         /* bytes of the head in the input */
     struct slice method; /* request */
-    struct slice path;   /* request: the target without its query; begins with "/" */
+    struct slice path;   /* request: the target without its query; begins with "/", in any form */
     struct slice query;  /* behind "?", empty if there is none */
     struct slice host;   /* request: the authority, from the target if it is absolute */
     unsigned status;     /* response: 100 to 599 */

@@ -11,16 +11,12 @@
 #include "cases.h"
 #include "script.h"
 
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define MAX_PACED 300   /* chops that wait for one another */
@@ -104,33 +100,12 @@ static int stop(void **state)
 
 /* ---- one case ---------------------------------------------------------------------------- */
 
-static void connect_unix(struct client *c, const char *path)
-{
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
-    memset(c, 0, sizeof *c);
-    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(connect(c->fd, (struct sockaddr *)&to, sizeof to), 0);
-}
-
-/* Until the server has read all, or has gone. */
-static void wait_taken(int fd)
-{
-    int64_t deadline = now_ms() + DEADLINE_MS;
-    int waiting = 1;
-    while (ioctl(fd, SIOCOUTQ, &waiting) == 0 && waiting > 0) {
-        sched_yield();
-        if (now_ms() > deadline)
-            fail_msg("the server reads no more");
-    }
-}
-
 static void send_chops(struct client *c, size_t chop, bool paced)
 {
     for (size_t at = 0; at < wire.n; at += chop) {
         client_send_raw(c, wire.p + at, wire.n - at < chop ? wire.n - at : chop);
         if (paced)
-            wait_taken(c->fd);
+            client_wait_taken(c);
     }
 }
 
@@ -141,7 +116,7 @@ static void send_script(struct client *c, const struct run *r, const char *scrip
     script_encode(&wire, script);
     bool paced = chop && wire.n / chop < MAX_PACED;
     if (paced) {
-        connect_unix(c, r->target->path);
+        client_connect_unix(c, r->target->path);
     } else {
         client_connect(c, r->target->port);
         assert_int_equal(setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)), 0);

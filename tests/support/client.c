@@ -4,12 +4,16 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 void client_connect(struct client *c, uint16_t port)
@@ -21,6 +25,26 @@ void client_connect(struct client *c, uint16_t port)
     assert_true(c->fd >= 0);
     if (connect(c->fd, (struct sockaddr *)&to, sizeof to) < 0)
         fail_msg("connect to port %u: %s", port, strerror(errno));
+}
+
+void client_connect_unix(struct client *c, const char *path)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
+    memset(c, 0, sizeof *c);
+    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(c->fd, (struct sockaddr *)&to, sizeof to), 0);
+}
+
+void client_wait_taken(const struct client *c)
+{
+    int64_t deadline = now_ms() + DEADLINE_MS;
+    int waiting = 1;
+    while (ioctl(c->fd, SIOCOUTQ, &waiting) == 0 && waiting > 0) {
+        sched_yield();
+        if (now_ms() > deadline)
+            fail_msg("the server reads no more");
+    }
 }
 
 void client_send_raw(struct client *c, const void *p, size_t n)
@@ -64,12 +88,18 @@ static void drop(struct client *c, size_t n)
     memmove(c->in, c->in + n, c->in_n);
 }
 
+const char client_request[] = "GET /chat HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+                              "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
 void client_upgrade(struct client *c)
 {
-    static const char request[] = "GET /chat HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
-                                  "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    client_send_raw(c, request, sizeof request - 1);
+    client_send_raw(c, client_request, sizeof client_request - 1);
+    client_expect_upgrade(c);
+}
+
+void client_expect_upgrade(struct client *c)
+{
     uint8_t *end = NULL;
     while (!end) {
         assert_true(receive_more(c));

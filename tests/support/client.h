@@ -24,11 +24,17 @@ struct client {
 /* Connects to a port of 127.0.0.1 and sends nothing. */
 void client_connect(struct client *c, uint16_t port);
 
+/* The same to a unix socket; and waits until the server has read all that was sent there. */
+void client_connect_unix(struct client *c, const char *path);
+void client_wait_taken(const struct client *c);
+
 /* Connects and upgrades /chat. */
 void client_open(struct client *c, uint16_t port);
 
-/* The upgrade alone, on a socket that is connected. */
+/* The upgrade alone, on a socket that is connected; its request, and its answer. */
 void client_upgrade(struct client *c);
+extern const char client_request[];
+void client_expect_upgrade(struct client *c);
 
 /* client_open, and registers as that user. */
 void client_open_as(struct client *c, const struct server *s, const char *user);

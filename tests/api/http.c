@@ -329,6 +329,83 @@ static void a_field_of_the_handshake_may_fill_the_head_and_no_more(void **state)
         }
 }
 
+/* A page of another site may open a WebSocket with its visitor's cookies; its Origin tells it. */
+static void a_page_of_another_site_cannot_connect(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *origin;
+        int status;
+    } origins[] = {
+        {"http://127.0.0.1", 101},
+        {"HTTP://127.0.0.1", 101},
+        {"https://127.0.0.1", 101},
+        {"https://chat.example", 101},
+        {"", 403},
+        {"null", 403},
+        {"NULL", 403},
+        {"undefined", 403},
+        {"*", 403},
+        {"http://", 403},
+        {"https://", 403},
+        {"http:", 403},
+        {"//127.0.0.1", 403},
+        {"127.0.0.1", 403},
+        {"http:/127.0.0.1", 403},
+        {"http:127.0.0.1", 403},
+        {"http:///127.0.0.1", 403},
+        {"ws://127.0.0.1", 403},
+        {"ftp://127.0.0.1", 403},
+        {"file://127.0.0.1", 403},
+        {"file://", 403},
+        {"data:text/html,x", 403},
+        {"chrome-extension://abc", 403},
+        {"http://127.0.0.1/", 403},
+        {"http://127.0.0.1/chat", 403},
+        {"http://127.0.0.1:80", 403},
+        {"http://127.0.0.1:", 403},
+        {"http://127.0.0.1.", 403},
+        {"http://127.0.0.1.evil.example", 403},
+        {"http://127.0.0.1@evil.example", 403},
+        {"http://evil.example@127.0.0.1", 403},
+        {"http://evil.example/127.0.0.1", 403},
+        {"http://evil.example?127.0.0.1", 403},
+        {"http://evil.example#127.0.0.1", 403},
+        {"http://evil127.0.0.1", 403},
+        {"http://localhost", 403},
+        {"http://evil.example", 403},
+        {"http://evil.example, http://127.0.0.1", 403},
+        {"http://127.0.0.1, http://evil.example", 403},
+        {"http://127.0.0.1 http://evil.example", 403},
+        {"http://chat.example", 403},
+        {"https://chat.example.", 403},
+        {"https://chat.example:443", 403},
+        {"https://chat.example/", 403},
+        {"https://chat.example.evil.example", 403},
+        {"https://evil-chat.example", 403},
+        {"https://evil.chat.example", 403},
+        {"https://chat.exampl", 403},
+        {"https://chat-example", 403},
+        {"https://chat.example\xff", 403},
+        {"\xff", 403},
+    };
+    for (size_t i = 0; i < sizeof origins / sizeof *origins; i++) {
+        struct client c;
+        char request[512], first[32];
+        int n =
+            snprintf(request, sizeof request,
+                     UPGRADE VERSION KEY "Cookie: a=b\r\nOrigin: %s\r\n\r\n", origins[i].origin);
+        client_connect(&c, server.port);
+        client_send_raw(&c, request, (size_t)n);
+        client_send_frame(&c, 0x88, "", 0);
+        client_read_all(&c);
+        snprintf(first, sizeof first, "HTTP/1.1 %d *", origins[i].status);
+        if (!matches(first, c.text))
+            fail_msg("Origin: %s: %.40s instead of %s", origins[i].origin, c.text, first);
+        client_close(&c);
+    }
+}
+
 /* What a request and these frames behind it, cut in two, are answered with. */
 static void expect_pipelined(const uint8_t *bytes, size_t n, size_t cut)
 {
@@ -399,6 +476,7 @@ int main(void)
         cmocka_unit_test(a_head_over_8_kib_is_431),
         cmocka_unit_test(a_request_may_come_byte_by_byte),
         cmocka_unit_test(a_field_of_the_handshake_may_fill_the_head_and_no_more),
+        cmocka_unit_test(a_page_of_another_site_cannot_connect),
         cmocka_unit_test(frames_right_behind_the_upgrade_are_read_in_every_split),
         cmocka_unit_test(a_request_behind_an_upgrade_is_no_frame),
         cmocka_unit_test(the_admin_listener_has_the_metrics),

@@ -112,6 +112,8 @@ static const struct conformance_case by_hand[] = {
     {"7.1.10", "8.1", "a reason that ends inside a character", "X1000=61e282", "X1007", BOTH, 0},
     {"7.1.11", "8.1", "a reason with a surrogate", "X1000=eda080", "X1007", BOTH, 0},
     {"7.1.12", "7.4.1", "a bad code with a bad reason", "X1005=ff", "X1002", BOTH, 0},
+    {"7.1.13", "5.5.1", "what is behind a close of one byte is no code", "X=03 !e8", "X1002", BOTH,
+     0},
     {"7.2.1", "5.5.1", "a text behind a close", "X1000 T:late", "X1000", BOTH, 0},
     {"7.2.2", "5.5.1", "a ping behind a close", "X1000 P:late", "X1000", BOTH, 0},
     {"7.2.3", "5.5.1", "a second close", "X1000 X1001", "X1000", BOTH, 0},
@@ -386,20 +388,26 @@ static void add_large(void)
             }
 }
 
-/* 9.3: a message of 1 MiB in fragments of one size. */
+static void add_fragments(const char *family, enum where where, size_t total, size_t size)
+{
+    struct buf send = {0};
+    char expect[32], what[64];
+    for (size_t at = 0; at < total; at += size)
+        buf_printf(&send, at ? " c*%zu" : "t*%zu", total - at < size ? total - at : size);
+    buf_append(&send, " C", 3);
+    snprintf(expect, sizeof expect, "T*%zu", total);
+    snprintf(what, sizeof what, "%zu KiB in fragments of %zu bytes", total >> 10, size);
+    add(family, "5.4", what, where, 0, (char *)send.p, expect);
+    buf_free(&send);
+}
+
+/* 9.3: a message of 1 MiB in fragments of one size; 9.4: of 64 KiB in single bytes. */
 static void add_large_in_fragments(void)
 {
     static const size_t sizes[] = {64, 125, 126, 1000, 4096, 65535, 65536, 262144};
-    for (size_t i = 0; i < COUNT(sizes); i++) {
-        struct buf send = {0};
-        size_t total = 1 << 20;
-        for (size_t at = 0; at < total; at += sizes[i])
-            buf_printf(&send, at ? " c*%zu" : "t*%zu",
-                       total - at < sizes[i] ? total - at : sizes[i]);
-        buf_append(&send, " C", 3);
-        add("9.3", "5.4", "1 MiB in fragments", ECHO, 0, (char *)send.p, "T*1048576");
-        buf_free(&send);
-    }
+    for (size_t i = 0; i < COUNT(sizes); i++)
+        add_fragments("9.3", ECHO, 1 << 20, sizes[i]);
+    add_fragments("9.4", BOTH, 64 << 10, 1);
 }
 
 struct conformance_case *cases_make(size_t *count)

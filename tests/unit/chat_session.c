@@ -5,6 +5,7 @@
 #include "codec/jwt.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,17 @@ static int64_t cold_pread_now(void *ctx, int file, void *p, size_t n, uint64_t a
     return real.pread(ctx, file, p, have < n ? have : n, at);
 }
 
+/* While the gate is locked no sync ends, and what is written is not committed. */
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static bool threaded; /* with a commit thread */
+
+static int gated_sync(void *ctx, int file)
+{
+    pthread_mutex_lock(&gate);
+    pthread_mutex_unlock(&gate);
+    return real.sync(ctx, file);
+}
+
 static void no_route(void *ctx, struct websocket *ws, const struct http_head *request)
 {
     (void)ctx;
@@ -104,7 +116,7 @@ static int start(void **state)
                                          .log = &log,
                                          .clock = &moved_clock,
                                          .on_request = no_route};
-    const struct store_options store = {.disk = &disk, .log = &log, .inline_commit = true};
+    const struct store_options store = {.disk = &disk, .log = &log, .inline_commit = !threaded};
     struct store_error error;
     moved_ms = 0;
     strcpy(dir, "/tmp/parley-test-XXXXXX");
@@ -113,6 +125,7 @@ static int start(void **state)
     real = disk;
     disk.pread = cold_pread;
     disk.pread_now = cold_pread_now;
+    disk.sync = gated_sync;
     cold_reads = 0;
     cold = false;
     __atomic_store_n(&unreadable, false, __ATOMIC_RELEASE);
@@ -121,6 +134,14 @@ static int start(void **state)
     assert_int_equal(chat_open(&chat, &streams, &options, &store, &error), STORE_OK);
     chat_set_secret(&chat, slice_str(secret));
     return 0;
+}
+
+static int start_threaded(void **state)
+{
+    threaded = true;
+    int result = start(state);
+    threaded = false;
+    return result;
 }
 
 static int stop(void **state)
@@ -160,6 +181,13 @@ static void register_client(struct client *c, const char *user, int64_t ttl_ms)
     client_expect(c, "*\"OK\"*");
 }
 
+/* The next frame's first byte, or -1 if there is none now. */
+static int peek(struct client *c)
+{
+    uint8_t byte;
+    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1 ? byte : -1;
+}
+
 static void a_request_head_has_10_s(void **state)
 {
     (void)state;
@@ -171,6 +199,130 @@ static void a_request_head_has_10_s(void **state)
     advance(400);
     client_read_all(&c);
     assert_true(matches("HTTP/1.1 408 *", c.text));
+    client_close(&c);
+}
+
+static void a_request_head_that_drips_has_no_more(void **state)
+{
+    (void)state;
+    struct client c;
+    open_client(&c);
+    client_send_raw(&c, "GET / HTTP/1.1\r\nA: ", 19);
+    for (int i = 0; i < 99; i++) {
+        client_send_raw(&c, "b", 1);
+        advance(100);
+    }
+    assert_int_equal(chat.stats.connections, 1);
+    advance(400);
+    client_read_all(&c);
+    assert_true(matches("HTTP/1.1 408 *", c.text));
+    client_close(&c);
+}
+
+/* The head of a text of 1,000 bytes, and a mask of zeros. */
+static void begin_text(struct client *c)
+{
+    client_send_raw(c, "\x81\xfe\x03\xe8\0\0\0\0", 8);
+}
+
+static void a_frame_that_drips_does_not_put_off_the_registration(void **state)
+{
+    (void)state;
+    struct client c;
+    open_client(&c);
+    client_upgrade(&c);
+    begin_text(&c);
+    for (int i = 0; i < 298; i++) {
+        client_send_raw(&c, " ", 1);
+        advance(100);
+    }
+    assert_int_equal(peek(&c), -1);
+    advance(600);
+    client_expect_close(&c, 4002);
+    client_close(&c);
+}
+
+static void a_frame_that_drips_holds_nobody_up(void **state)
+{
+    (void)state;
+    struct client slow, other;
+    open_client(&slow);
+    client_upgrade(&slow);
+    register_client(&slow, "slow", 0);
+    open_client(&other);
+    client_upgrade(&other);
+    register_client(&other, "other", 0);
+    begin_text(&slow);
+    for (int i = 0; i < 998; i++) {
+        client_send_raw(&slow, " ", 1);
+        advance(1000);
+        if (i % 20 == 0)
+            client_expect_nothing(&other);
+    }
+    client_send_raw(&slow, "{}", 2);
+    client_expect(&slow, "*\"code\":\"bad_request\"*");
+    client_close(&slow);
+    client_close(&other);
+}
+
+/* Only what has come is kept, never what a head announces. */
+static void a_message_that_never_ends_keeps_what_has_come_and_no_more(void **state)
+{
+    (void)state;
+    struct client c;
+    open_client(&c);
+    client_upgrade(&c);
+    register_client(&c, "alice", 0);
+    struct session *s =
+        container_of(hub_find(&chat.hub, SLICE("alice"))->sessions.next, struct session, link);
+    client_send_raw(&c, "\x01\xff\0\0\0\0\0\0\xff\xff\0\0\0\0{", 15);
+    pump();
+    assert_null(s->ws.message); /* the length is not in its shortest form */
+    client_expect_close(&c, 1002);
+    client_close(&c);
+
+    open_client(&c);
+    client_upgrade(&c);
+    register_client(&c, "bob", 0);
+    s = container_of(hub_find(&chat.hub, SLICE("bob"))->sessions.next, struct session, link);
+    client_send_raw(&c, "\x01\xfe\xff\xff\0\0\0\0{", 9);
+    pump();
+    assert_int_equal(s->ws.message->n, 1);
+    assert_in_range(s->ws.message->cap, 1, 1024);
+    for (int i = 0; i < 65534; i += 1057) {
+        uint8_t part[1057] = {0};
+        client_send_raw(&c, part, sizeof part);
+        pump();
+    }
+    for (int i = 0; i < 10000; i++) { /* empty fragments cost nothing that stays */
+        client_send_frame(&c, 0x00, "", 0);
+        pump();
+    }
+    assert_int_equal(s->ws.message->n, 65535);
+    assert_in_range(s->ws.message->cap, 65535, 131072);
+    client_send_frame(&c, 0x00, "xx", 2);
+    client_expect_close(&c, 1009);
+    client_close(&c);
+}
+
+static void who_leaves_during_the_handshake_harms_nobody(void **state)
+{
+    (void)state;
+    struct client c;
+    for (size_t cut = 0; cut <= strlen(client_request); cut++)
+        for (int turns = 0; turns < 4; turns++) {
+            open_client(&c);
+            client_send_raw(&c, client_request, cut);
+            for (int i = 0; i < turns; i++)
+                pump();
+            client_close(&c);
+            pump();
+            pump();
+            assert_int_equal(chat.stats.connections, 0);
+        }
+    open_client(&c);
+    client_upgrade(&c);
+    register_client(&c, "alice", 0);
     client_close(&c);
 }
 
@@ -191,13 +343,6 @@ static void the_registration_has_30_s(void **state)
     client_expect_nothing(&registered);
     client_close(&c);
     client_close(&registered);
-}
-
-/* The next frame's first byte, or -1 if there is none now. */
-static int peek(struct client *c)
-{
-    uint8_t byte;
-    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1 ? byte : -1;
 }
 
 static void silence_is_asked_after_25_s_and_ended_after_45(void **state)
@@ -404,6 +549,16 @@ static void who_leaves_while_the_disk_is_read_harms_nobody(void **state)
     client_close(&writer);
 }
 
+static void ask_for_the_page(struct client *reader, int64_t ttl_ms)
+{
+    open_client(reader);
+    client_upgrade(reader);
+    register_client(reader, "reader", ttl_ms);
+    client_send(reader, "{\"event\":\"conversation\",\"data\":{\"id\":\"writer\"}}");
+    advance(100);
+    assert_true(waiting("reader") > 0);
+}
+
 /* A reader and what was written to it: sixty messages of 15 kB, far more than a socket takes. */
 static void open_reader_of_a_long_page(struct client *reader, int64_t ttl_ms)
 {
@@ -422,12 +577,7 @@ static void open_reader_of_a_long_page(struct client *reader, int64_t ttl_ms)
     }
     client_close(&writer);
     pump();
-    open_client(reader);
-    client_upgrade(reader);
-    register_client(reader, "reader", ttl_ms);
-    client_send(reader, "{\"event\":\"conversation\",\"data\":{\"id\":\"writer\"}}");
-    advance(100);
-    assert_true(waiting("reader") > 0);
+    ask_for_the_page(reader, ttl_ms);
 }
 
 static void leaving_waits_for_the_end_of_an_answer(void **state)
@@ -505,11 +655,127 @@ static void who_reads_a_long_answer_slowly_is_not_taken_for_dead(void **state)
     client_close(&reader);
 }
 
+static void who_leaves_during_a_send_harms_nobody(void **state)
+{
+    (void)state;
+    struct client reader, other;
+    open_reader_of_a_long_page(&reader, 0);
+    open_client(&other);
+    client_upgrade(&other);
+    for (int i = 0; i < 16; i++) {
+        for (int taken = 0; taken < i / 2; taken++) {
+            take_some(&reader);
+            pump();
+        }
+        if (i % 2) { /* what is sent next meets nobody, which only its error tells */
+            shutdown(reader.fd, SHUT_RD);
+            pump();
+            pump();
+        }
+        client_close(&reader);
+        pump();
+        pump();
+        assert_int_equal(chat.stats.connections, 1);
+        ask_for_the_page(&reader, 0);
+    }
+    client_close(&reader);
+    register_client(&other, "other", 0);
+    client_close(&other);
+}
+
+#define DEVICES 6
+
+/* Of six devices two have gone, and nobody has noticed when the next message goes out; another one
+   takes nothing, and is cut off in the middle of a message's way to all. */
+static void who_leaves_during_a_fan_out_harms_nobody(void **state)
+{
+    (void)state;
+    struct client writer, devices[DEVICES];
+    static char content[15000];
+    memset(content, 'x', sizeof content - 1);
+    open_client(&writer);
+    client_upgrade(&writer);
+    register_client(&writer, "writer", 0);
+    for (int d = 0; d < DEVICES; d++) {
+        open_client(&devices[d]);
+        client_upgrade(&devices[d]);
+        register_client(&devices[d], "reader", 0);
+    }
+    for (int i = 0; i < 60; i++) {
+        client_sendf(&writer,
+                     "{\"event\":\"message\",\"data\":{\"to\":\"reader\",\"content\":\"%s\"}}",
+                     content);
+        if (i == 30) {
+            client_close(&devices[0]);
+            client_close(&devices[3]);
+        }
+        client_expect(&writer, "*success*");
+        for (int d = 0; d < DEVICES; d++)
+            if (d != 2 && (i < 30 || d % 3))
+                client_expect(&devices[d], "*\"content\":\"xxx*");
+        advance(100);
+    }
+    assert_int_equal(chat.stats.too_slow, 1);
+    for (int d = 0; d < DEVICES; d++)
+        if (d % 3)
+            client_close(&devices[d]);
+    client_expect_nothing(&writer);
+    assert_int_equal(chat.stats.connections, 1);
+    client_close(&writer);
+}
+
+/* What was taken is stored and delivered all the same. */
+static void who_leaves_before_the_commit_harms_nobody(void **state)
+{
+    (void)state;
+    struct client sender, reader;
+    open_client(&reader);
+    client_upgrade(&reader);
+    register_client(&reader, "reader", 0);
+    for (int i = 0; i < 10; i++) {
+        char pattern[64];
+        open_client(&sender);
+        client_upgrade(&sender);
+        register_client(&sender, "sender", 0);
+        pthread_mutex_lock(&gate);
+        for (int k = 0; k < 2; k++) /* the second gathers while the first is written */
+            client_sendf(&sender,
+                         "{\"event\":\"message\",\"data\":{\"to\":\"reader\",\"content\":"
+                         "\"%d of %d\"}}",
+                         k, i);
+        for (int turns = 0; turns < i; turns++)
+            pump();
+        client_close(&sender);
+        for (int turns = 0; turns < 4; turns++)
+            pump();
+        assert_int_equal(chat.stats.connections, 1);
+        pthread_mutex_unlock(&gate);
+        reader.pump = pump_patiently;
+        for (int k = 0; k < 2; k++) {
+            snprintf(pattern, sizeof pattern, "*\"content\":\"%d of %d\"*", k, i);
+            client_expect(&reader, pattern);
+        }
+        advance(1000);
+    }
+    client_close(&reader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_request_head_has_10_s, start, stop),
+        cmocka_unit_test_setup_teardown(a_request_head_that_drips_has_no_more, start, stop),
         cmocka_unit_test_setup_teardown(the_registration_has_30_s, start, stop),
+        cmocka_unit_test_setup_teardown(a_frame_that_drips_does_not_put_off_the_registration, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(a_frame_that_drips_holds_nobody_up, start, stop),
+        cmocka_unit_test_setup_teardown(a_message_that_never_ends_keeps_what_has_come_and_no_more,
+                                        start, stop),
+        cmocka_unit_test_setup_teardown(who_leaves_during_the_handshake_harms_nobody, start, stop),
+        cmocka_unit_test_setup_teardown(who_leaves_during_a_send_harms_nobody, start, stop),
+        cmocka_unit_test_setup_teardown(who_leaves_during_a_fan_out_harms_nobody, start, stop),
+        cmocka_unit_test_setup_teardown(who_leaves_before_the_commit_harms_nobody, start_threaded,
+                                        stop),
         cmocka_unit_test_setup_teardown(silence_is_asked_after_25_s_and_ended_after_45, start,
                                         stop),
         cmocka_unit_test_setup_teardown(an_expired_token_ends_the_connection_unless_renewed, start,

@@ -11,8 +11,6 @@
 #include "cases.h"
 #include "script.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,12 +113,10 @@ static void send_script(struct client *c, const struct run *r, const char *scrip
     buf_clear(&wire);
     script_encode(&wire, script);
     bool paced = chop && wire.n / chop < MAX_PACED;
-    if (paced) {
+    if (paced)
         client_connect_unix(c, r->target->path);
-    } else {
+    else
         client_connect(c, r->target->port);
-        assert_int_equal(setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)), 0);
-    }
     client_upgrade(c);
     send_chops(c, chop ? chop : wire.n + 1, paced);
 }

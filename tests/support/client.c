@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -25,6 +26,8 @@ void client_connect(struct client *c, uint16_t port)
     assert_true(c->fd >= 0);
     if (connect(c->fd, (struct sockaddr *)&to, sizeof to) < 0)
         fail_msg("connect to port %u: %s", port, strerror(errno));
+    /* Small frames one after the other must not wait for each other's acknowledgement. */
+    assert_int_equal(setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)), 0);
 }
 
 void client_connect_unix(struct client *c, const char *path)

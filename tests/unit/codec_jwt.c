@@ -122,6 +122,33 @@ static void any_algorithm_but_hs256_is_refused(void **state)
                      JWT_OK);
 }
 
+/* A header cannot bring or choose the key that it is judged by. */
+static void keys_in_a_header_are_not_used(void **state)
+{
+    (void)state;
+    static const char *const headers[] = {
+        "{\"alg\":\"HS256\",\"kid\":\"../../dev/null\"}",
+        "{\"alg\":\"HS256\",\"kid\":\"' UNION SELECT 'key\"}",
+        "{\"alg\":\"HS256\",\"jku\":\"http://evil.example/keys\"}",
+        "{\"alg\":\"HS256\",\"x5u\":\"http://evil.example/key.pem\"}",
+        "{\"alg\":\"HS256\",\"jwk\":{\"kty\":\"oct\",\"k\":\"\"}}",
+    };
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+        char text[2 * JWT_MAX];
+        uint8_t signature[SHA256_SIZE];
+        struct hmac_key empty;
+        struct jwt token;
+        struct slice t = make(text, slice_str(headers[i]), SLICE("{\"sub\":\"alice\"}"));
+        assert_int_equal(verify(t, &token), JWT_OK);
+        /* The same, signed with the empty key that the last one names. */
+        size_t n = t.n - BASE64URL_SIZE(SHA256_SIZE);
+        hmac_key_init(&empty, SLICE(""));
+        hmac_sign(&empty, slice_of(text, n - 1), signature);
+        n += base64url_encode(text + n, slice_of(signature, sizeof signature));
+        assert_int_equal(verify(slice_of(text, n), &token), JWT_BAD_SIGNATURE);
+    }
+}
+
 static void a_critical_extension_is_refused(void **state)
 {
     (void)state;
@@ -286,6 +313,26 @@ static void times_are_honoured_to_the_millisecond(void **state)
         {",\"exp\":true", JWT_BAD_CLAIM},
         {",\"exp\":[]", JWT_BAD_CLAIM},
         {",\"nbf\":\"1\"", JWT_BAD_CLAIM},
+        {",\"exp\":1790000000.50000000000000000000000000000001", JWT_OK},
+        {",\"exp\":1790000000.49999999999999999999999999999999", JWT_EXPIRED},
+        {",\"exp\":9223372036854775807", JWT_OK},
+        {",\"exp\":9223372036854775808", JWT_OK},
+        {",\"exp\":18446744073709551616", JWT_OK},
+        {",\"exp\":-9223372036854775808", JWT_EXPIRED},
+        {",\"exp\":-18446744073709551617", JWT_EXPIRED},
+        {",\"exp\":1e99999999999999999999", JWT_OK},
+        {",\"exp\":-1e99999999999999999999", JWT_EXPIRED},
+        {",\"exp\":1e-99999999999999999999", JWT_EXPIRED},
+        {",\"exp\":-0.0", JWT_EXPIRED},
+        {",\"exp\":\"\"", JWT_BAD_CLAIM},
+        {",\"exp\":\"never\"", JWT_BAD_CLAIM},
+        {",\"exp\":false", JWT_BAD_CLAIM},
+        {",\"exp\":{\"value\":1790000001}", JWT_BAD_CLAIM},
+        {",\"exp\":NaN", JWT_MALFORMED},
+        {",\"exp\":Infinity", JWT_MALFORMED},
+        {",\"exp\":+1790000001", JWT_MALFORMED},
+        {",\"exp\":01790000001", JWT_MALFORMED},
+        {",\"exp\":0x7fffffff", JWT_MALFORMED},
         {",\"iat\":\"1\"", JWT_BAD_CLAIM},
         {",\"nbf\":{},\"exp\":1", JWT_BAD_CLAIM},
     };
@@ -394,6 +441,7 @@ int main(void)
         cmocka_unit_test(the_token_of_the_rfc_has_a_good_signature),
         cmocka_unit_test(the_unsecured_token_of_the_rfc_is_refused),
         cmocka_unit_test(any_algorithm_but_hs256_is_refused),
+        cmocka_unit_test(keys_in_a_header_are_not_used),
         cmocka_unit_test(a_critical_extension_is_refused),
         cmocka_unit_test(what_is_not_a_token_is_malformed),
         cmocka_unit_test(the_signature_is_judged_before_the_claims),

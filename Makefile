@@ -42,7 +42,10 @@ LIB_SRC   := $(filter-out src/server/main.c,$(wildcard src/*/*.c))
 LIB_OBJ   := $(LIB_SRC:%.c=$(B)/obj/%.o)
 LIB       := $(B)/libparley.a
 TOOL_SRC  := $(wildcard tools/*.c)
-BENCH_SRC := $(wildcard bench/*.c)
+BENCH_SRC := $(wildcard bench/*-bench.c)
+# What they share, and their parts; each takes what it names.
+BENCH_PARTS := $(filter-out $(BENCH_SRC),$(wildcard bench/*.c))
+BENCH_LIB := $(B)/libbench.a
 PROGRAMS  := $(B)/parleyd $(TOOL_SRC:tools/%.c=$(B)/%) $(BENCH_SRC:bench/%.c=$(B)/%)
 TESTS     := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/*.c tests/api/*.c))
 SIM       := $(B)/tests/sim/store
@@ -54,7 +57,7 @@ CONFORM   := $(B)/tests/conformance/rfc6455
 CONFORM_PARTS := $(addprefix $(B)/obj/tests/conformance/,cases.o script.o utf8.o)
 TESTS     += $(CONFORM)
 HELPERS   := $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(wildcard tests/support/*.c))
-SOURCES   := $(LIB_SRC) src/server/main.c $(TOOL_SRC) $(BENCH_SRC)
+SOURCES   := $(LIB_SRC) src/server/main.c $(TOOL_SRC) $(BENCH_SRC) $(BENCH_PARTS)
 FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] bench/*.[ch] tests/*/*.[ch])
 
 .DELETE_ON_ERROR:
@@ -78,6 +81,8 @@ $(B)/obj/%.o: %.c $(STAMP)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(LIB): $(LIB_OBJ)
+$(BENCH_LIB): $(BENCH_PARTS:%.c=$(B)/obj/%.o)
+$(LIB) $(BENCH_LIB):
 	rm -f $@ && $(AR) rcs $@ $^
 
 $(B)/parleyd: $(B)/obj/src/server/main.o $(LIB)
@@ -86,7 +91,7 @@ $(B)/parleyd: $(B)/obj/src/server/main.o $(LIB)
 $(B)/%: $(B)/obj/tools/%.o $(LIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^
 
-$(B)/%: $(B)/obj/bench/%.o $(LIB)
+$(B)/%: $(B)/obj/bench/%.o $(BENCH_LIB) $(LIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(HELPERS) $(LIB)

@@ -15,6 +15,7 @@
 #include "base/exit.h"
 #include "base/version.h"
 #include "codec/jwt.h"
+#include "histogram.h"
 #include "net/url.h"
 #include "net/websocket.h"
 #include "server/secret.h"
@@ -26,7 +27,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Connections that are being opened at a time, below any listener's backlog. */
@@ -34,41 +34,6 @@
 #define OPENING_S 20 /* for all of them, while none gets any further */
 #define MAX_MESSAGE (UINT64_C(64) << 20)
 #define TOKEN_MS 86400000
-
-/* ---- latencies --------------------------------------------------------------------------- */
-
-/* Nanoseconds, log-linear: 256 steps in each power of two, so a value is known to 0.4 %. */
-#define STEPS 256
-#define HISTOGRAM_SLOTS (57 * STEPS)
-
-struct histogram {
-    uint64_t slots[HISTOGRAM_SLOTS];
-    uint64_t count, max;
-};
-
-static void histogram_add(struct histogram *h, uint64_t ns)
-{
-    unsigned shift = ns < 2 * STEPS ? 0 : 55 - (unsigned)__builtin_clzll(ns);
-    h->slots[shift * STEPS + (ns >> shift)]++;
-    h->count++;
-    if (ns > h->max)
-        h->max = ns;
-}
-
-/* The greatest value of the slot that holds this share of all values, in microseconds. */
-static double histogram_us(const struct histogram *h, double percent)
-{
-    uint64_t rank = (uint64_t)((double)h->count * percent / 100 + 0.999999), seen = 0;
-    for (unsigned i = 0; i < HISTOGRAM_SLOTS; i++) {
-        seen += h->slots[i];
-        if (seen && seen >= rank) {
-            unsigned shift = i < 2 * STEPS ? 0 : i / STEPS - 1;
-            uint64_t top = ((uint64_t)(i - shift * STEPS + 1) << shift) - 1;
-            return (double)(top < h->max ? top : h->max) / 1000;
-        }
-    }
-    return 0;
-}
 
 /* ---- the state --------------------------------------------------------------------------- */
 
@@ -120,13 +85,6 @@ struct bench {
     enum exit_status status;
     char error[256]; /* why it ended early */
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 static uint64_t own_cpu_us(void)
 {
@@ -226,7 +184,7 @@ static void fill(struct peer *p)
             stream_want_drained(&p->ws.stream);
             return;
         }
-        p->sent_at[p->sent++ % pipeline] = now_ns();
+        p->sent_at[p->sent++ % pipeline] = histogram_now();
         stream_write(&p->ws.stream, buf_slice(p->frame));
     }
 }
@@ -236,7 +194,7 @@ static void count(struct peer *p, uint64_t n, struct histogram *h)
 {
     struct bench *b = p->bench;
     if (b->phase == MEASURING)
-        histogram_add(h, now_ns() - p->sent_at[n % b->options.pipeline]);
+        histogram_add(h, histogram_now() - p->sent_at[n % b->options.pipeline]);
 }
 
 static bool begins(struct slice s, struct slice with)
@@ -252,7 +210,7 @@ static bool contains(struct slice s, struct slice part)
 static void start_measuring(struct bench *b)
 {
     b->phase = WARMUP;
-    b->until = now_ns() + (uint64_t)(b->options.warmup * 1e9);
+    b->until = histogram_now() + (uint64_t)(b->options.warmup * 1e9);
     for (size_t i = 0; i < b->options.connections; i++)
         fill(&b->peers[i]);
 }
@@ -261,7 +219,7 @@ static void peer_ready(struct peer *p)
 {
     struct bench *b = p->bench;
     p->ready = true;
-    b->until = now_ns() + OPENING_S * UINT64_C(1000000000);
+    b->until = histogram_now() + OPENING_S * UINT64_C(1000000000);
     if (++b->ready == b->options.connections)
         start_measuring(b);
 }
@@ -452,7 +410,7 @@ static int start(struct bench *b)
         b->peers[i].other = &b->peers[o->chat ? i ^ 1 : i];
         b->peers[i].sent_at = b->times + i * o->pipeline;
     }
-    b->until = now_ns() + OPENING_S * UINT64_C(1000000000);
+    b->until = histogram_now() + OPENING_S * UINT64_C(1000000000);
     return result;
 }
 
@@ -487,11 +445,11 @@ static void advance(struct bench *b, uint64_t now)
         b->before = read_usage(b->options.server_pid);
         b->own_cpu_us = own_cpu_us();
         b->phase = MEASURING;
-        b->began = now_ns();
+        b->began = histogram_now();
         b->until = b->began + (uint64_t)(b->options.duration * 1e9);
         break;
     case MEASURING:
-        b->ended = now_ns();
+        b->ended = histogram_now();
         b->own_cpu_us = own_cpu_us() - b->own_cpu_us;
         b->after = read_usage(b->options.server_pid);
         if (b->first.count == 0)
@@ -507,12 +465,12 @@ static void run(struct bench *b)
 {
     while (b->phase != OVER) {
         open_more(b);
-        uint64_t now = now_ns();
+        uint64_t now = histogram_now();
         int wait = now < b->until ? (int)((b->until - now) / 1000000 + 1) : 0;
         int result = loop_turn(&b->loop, wait);
         if (result < 0)
             give_up(b, EXIT_SYSTEM, "the loop failed: %s", strerror(-result));
-        advance(b, now_ns());
+        advance(b, histogram_now());
     }
 }
 

@@ -62,7 +62,8 @@ FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] bench/*.[ch] tests/*/*
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test test-suite list-tests test-tools conformance sim soak crash mutants check install clean help
+.PHONY: all run test test-suite list-tests test-tools conformance sim soak crash mutants check install clean help \
+        bench-store
 
 all: $(PROGRAMS)
 
@@ -92,7 +93,7 @@ $(B)/%: $(B)/obj/tools/%.o $(LIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^
 
 $(B)/%: $(B)/obj/bench/%.o $(BENCH_LIB) $(LIB)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ -ldl
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(HELPERS) $(LIB)
 	@mkdir -p $(@D)
@@ -122,7 +123,7 @@ run: all
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(filter-out $(B)/store-bench,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
 
 clean:
 	rm -rf build
@@ -163,6 +164,10 @@ mutants: $(SIM)
 	@CC='$(CC)' FLAGS='$(CPPFLAGS_ALL) $(CFLAGS_ALL)' LINK='$(LDFLAGS_ALL)' \
 	    tests/sim/mutants $(B)/obj/tests/sim/store.o $(SIM_PARTS) $(LIB)
 
+# What the store does on this disk, against SQLite, bare files and its goals. BENCH: further options.
+bench-store: $(B)/store-bench $(B)/parleyd
+	@$(B)/store-bench $(BENCH)
+
 check:
 	@CPPFLAGS_ALL='$(CPPFLAGS_ALL)' CFLAGS_ALL='$(CFLAGS_ALL)' tests/check $(FORMATTED)
 
@@ -175,6 +180,7 @@ help:
 	@echo "make soak       the same, SEEDS=N of them from seed FROM=N on"
 	@echo "make crash      kill -9 of the real server under load, KILLS=1000 times"
 	@echo "make mutants    plants bugs in the store, which the simulation must find"
+	@echo "make bench-store  the store's speed on this disk, beside SQLite; BENCH='--rounds 9' for options"
 	@echo "make check      format, static analysis, warnings as errors with gcc and clang"
 	@echo "make install    to PREFIX ($(PREFIX)), below DESTDIR"
 	@echo "make clean      removes build/"

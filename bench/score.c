@@ -1,0 +1,184 @@
+#include "score.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct score_row *score_row(struct score *s, const struct score_line *line)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->rows[i].line == line)
+            return &s->rows[i];
+    assert(s->n < SCORE_ROWS_MAX);
+    s->rows[s->n].line = line;
+    return &s->rows[s->n++];
+}
+
+void score_add(struct score *s, const struct score_line *line, double value)
+{
+    struct score_row *row = score_row(s, line);
+    assert(row->n < SCORE_ROUNDS_MAX);
+    row->value[row->n++] = value;
+}
+
+void score_add_peer(struct score *s, const struct score_line *line, double value)
+{
+    struct score_row *row = score_row(s, line);
+    assert(row->peers < SCORE_ROUNDS_MAX);
+    row->peer[row->peers++] = value;
+}
+
+/* ---- medians ----------------------------------------------------------------------------- */
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The lower one of two in the middle. n > 0. */
+static double median(const double *values, size_t n)
+{
+    double sorted[SCORE_ROUNDS_MAX];
+    memcpy(sorted, values, n * sizeof *values);
+    qsort(sorted, n, sizeof *sorted, compare);
+    return sorted[(n - 1) / 2];
+}
+
+static void range(const double *values, size_t n, double *least, double *most)
+{
+    *least = *most = values[0];
+    for (size_t i = 1; i < n; i++) {
+        *least = values[i] < *least ? values[i] : *least;
+        *most = values[i] > *most ? values[i] : *most;
+    }
+}
+
+/* False: there is none. */
+static bool ratio_of(const struct score_row *row, double *out)
+{
+    double ratios[SCORE_ROUNDS_MAX];
+    size_t n = row->n < row->peers ? row->n : row->peers, found = 0;
+    for (size_t i = 0; i < n; i++)
+        if (row->peer[i] > 0)
+            ratios[found++] = row->value[i] / row->peer[i];
+    if (found)
+        *out = median(ratios, found);
+    return found > 0;
+}
+
+enum verdict { NOTHING_ASKED, NOT_KNOWN, KEPT, MISSED };
+
+static enum verdict judge(const struct score_row *row)
+{
+    double value = median(row->value, row->n), ratio = 0, bound = row->line->bound;
+    bool known = ratio_of(row, &ratio);
+    switch (row->line->goal) {
+    case SCORE_NO_GOAL:
+        break;
+    case SCORE_VALUE_MIN:
+        return value >= bound ? KEPT : MISSED;
+    case SCORE_VALUE_MAX:
+        return value <= bound ? KEPT : MISSED;
+    case SCORE_RATIO_MIN:
+        return !known ? NOT_KNOWN : ratio >= bound ? KEPT : MISSED;
+    case SCORE_RATIO_MAX:
+        return !known ? NOT_KNOWN : ratio <= bound ? KEPT : MISSED;
+    }
+    return NOTHING_ASKED;
+}
+
+/* ---- the table --------------------------------------------------------------------------- */
+
+struct text {
+    char s[64];
+};
+
+/* Three digits that count, the letter of the thousands; the unit. */
+static const char *number(struct text *out, double v, const char *unit)
+{
+    static const char *const letters[] = {"", "k", "M", "G"};
+    size_t i = 0;
+    for (; v >= 9999.5 && i < 3; i++)
+        v /= 1000;
+    int digits = v >= 99.95 || v == 0 ? 0 : v >= 9.995 ? 1 : v >= 0.9995 ? 2 : 3;
+    snprintf(out->s, sizeof out->s, "%.*f%s%s%.20s", digits, v, letters[i], *unit ? " " : "", unit);
+    return out->s;
+}
+
+static const char *goal_text(struct text *out, const struct score_line *line)
+{
+    static const char *const signs[] = {"", ">=", "<=", "ratio >=", "ratio <="};
+    struct text bound;
+    out->s[0] = 0;
+    if (line->goal != SCORE_NO_GOAL)
+        snprintf(out->s, sizeof out->s, "%.10s %.20s", signs[line->goal],
+                 number(&bound, line->bound, ""));
+    return out->s;
+}
+
+static void print_row(const struct score_row *row)
+{
+    static const char *const verdicts[] = {"", "not known", "ok", "FALLS SHORT"};
+    const struct score_line *line = row->line;
+    struct text value, low, high, spread, peer = {{0}}, ratio = {{0}}, goal;
+    double least, most, r;
+    range(row->value, row->n, &least, &most);
+    snprintf(spread.s, sizeof spread.s, "%.20s .. %.20s", number(&low, least, ""),
+             number(&high, most, ""));
+    if (row->peers)
+        number(&peer, median(row->peer, row->peers), "");
+    if (ratio_of(row, &r))
+        number(&ratio, r, "");
+    printf("%-50s %10s  %-16s  %-37s %6s  %6s  %-14s %s\n", line->what,
+           number(&value, median(row->value, row->n), line->unit), row->n > 1 ? spread.s : "once",
+           line->peer ? line->peer : "", peer.s, ratio.s, goal_text(&goal, line),
+           verdicts[judge(row)]);
+}
+
+void score_print_table(const struct score *s)
+{
+    printf("%-50s %10s  %-16s  %-37s %6s  %6s  %-14s\n", "what", "median", "spread",
+           "peer or floor", "median", "ratio", "goal");
+    for (size_t i = 0; i < s->n; i++)
+        if (s->rows[i].n)
+            print_row(&s->rows[i]);
+}
+
+/* ---- JSON -------------------------------------------------------------------------------- */
+
+static void print_values(const char *name, const double *values, size_t n)
+{
+    printf(",\"%s\":{\"median\":%.6g,\"rounds\":[", name, median(values, n));
+    for (size_t i = 0; i < n; i++)
+        printf("%s%.6g", i ? "," : "", values[i]);
+    printf("]}");
+}
+
+void score_print_json(const struct score *s)
+{
+    static const char *const goals[] = {"", "value_min", "value_max", "ratio_min", "ratio_max"};
+    static const char *const verdicts[] = {"null", "null", "true", "false"};
+    const char *comma = "";
+    printf("[");
+    for (size_t i = 0; i < s->n; i++) {
+        const struct score_row *row = &s->rows[i];
+        double ratio;
+        if (!row->n)
+            continue;
+        printf("%s\n{\"what\":\"%s\",\"unit\":\"%s\"", comma, row->line->what, row->line->unit);
+        print_values("value", row->value, row->n);
+        if (row->peers) {
+            printf(",\"peer\":\"%s\"", row->line->peer);
+            print_values("peer_value", row->peer, row->peers);
+        }
+        if (ratio_of(row, &ratio))
+            printf(",\"ratio\":%.6g", ratio);
+        if (row->line->goal != SCORE_NO_GOAL)
+            printf(",\"goal\":{\"%s\":%.6g}", goals[row->line->goal], row->line->bound);
+        printf(",\"ok\":%s}", verdicts[judge(row)]);
+        comma = ",";
+    }
+    printf("\n]");
+}

@@ -4,6 +4,9 @@
  * It makes a few logs in a temporary folder, then measures all parts in rounds, one part after the
  * other in each round, and prints medians. Two processes: one measures, the other one waits for it and
  * removes the folder, however it has ended.
+ *
+ * Beside other work for the processors, a commit may wait for a tick of the scheduler (4 ms) instead of
+ * the disk: there, run it with a priority of its own, `chrt -f 5 store-bench`.
  */
 #include "base/args.h"
 #include "base/exit.h"

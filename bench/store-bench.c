@@ -202,7 +202,7 @@ static void make_folder(char path[PATH_MAX], const char *dir)
 static void require_room(const struct bench *b, const char *path)
 {
     struct statvfs fs;
-    /* What one part writes in a round is behind a second log of a gigabyte. */
+    /* The logs, and what a writer leaves in one measured stretch: less than a gigabyte a second. */
     uint64_t need =
         (b->large + b->small + b->wide + b->cold) * RECORD_BYTES + (uint64_t)(b->seconds * 1e9);
     if (statvfs(path, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < need) {

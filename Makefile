@@ -1,7 +1,8 @@
 # parley: one Makefile, no configure step. `make help` explains it.
 #
 # VARIANT picks the flavour, each with its own folder below build/:
-#   release (default), debug, asan (Address- and UBSan), tsan, coverage, musl (static)
+#   release (default), debug, asan (Address- and UBSan), tsan, coverage, musl (static),
+#   fuzz (libFuzzer with the same sanitizers), fuzzfast (without them)
 
 VARIANT ?= release
 PREFIX  ?= /usr/local
@@ -14,6 +15,8 @@ CC_asan     := gcc
 CC_tsan     := gcc
 CC_coverage := gcc
 CC_musl     := musl-gcc
+CC_fuzz     := clang
+CC_fuzzfast := clang
 ifeq ($(origin CC),default)
 CC := $(shell command -v $(CC_$(VARIANT)) >/dev/null 2>&1 && echo $(CC_$(VARIANT)) || echo cc)
 endif
@@ -28,10 +31,12 @@ FLAGS_asan     := $(SAN) -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_tsan     := $(SAN) -fsanitize=thread
 FLAGS_coverage := -O0 -g --coverage
 FLAGS_musl     := -Os -ffunction-sections -fdata-sections
+FLAGS_fuzz     := $(SAN) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+FLAGS_fuzzfast := -O2 -g -fsanitize=fuzzer-no-link
 LD_release     := -Wl,--gc-sections -Wl,-z,relro,-z,now
 LD_musl        := -static -Wl,--gc-sections
 ifeq ($(origin FLAGS_$(VARIANT)),undefined)
-$(error VARIANT=$(VARIANT) is unknown; take one of release debug asan tsan coverage musl)
+$(error VARIANT=$(VARIANT) is unknown; take one of release debug asan tsan coverage musl fuzz fuzzfast)
 endif
 
 CPPFLAGS_ALL := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DPARLEY_DEMO=$(DEMO) -Isrc $(CPPFLAGS)
@@ -49,9 +54,11 @@ BENCH_LIB := $(B)/libbench.a
 PROGRAMS  := $(B)/parleyd $(TOOL_SRC:tools/%.c=$(B)/%) $(BENCH_SRC:bench/%.c=$(B)/%)
 TESTS     := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/*.c tests/api/*.c))
 SIM       := $(B)/tests/sim/store
-SIM_PARTS := $(addprefix $(B)/obj/tests/sim/,model.o run.o simdisk.o simfile.o simnames.o world.o)
+SIM_DISK  := $(addprefix $(B)/obj/tests/sim/,simdisk.o simfile.o simnames.o world.o)
+SIM_PARTS := $(addprefix $(B)/obj/tests/sim/,model.o run.o) $(SIM_DISK)
 ifneq ($(VARIANT),tsan) # it has one thread
-TESTS     += $(B)/tests/sim/crashes
+FUZZ      := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(filter-out %/replay.c,$(wildcard tests/fuzz/*.c)))
+TESTS     += $(B)/tests/sim/crashes $(FUZZ)
 endif
 CONFORM   := $(B)/tests/conformance/rfc6455
 CONFORM_PARTS := $(addprefix $(B)/obj/tests/conformance/,cases.o script.o utf8.o)
@@ -62,8 +69,7 @@ FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] bench/*.[ch] tests/*/*
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test test-suite list-tests test-tools conformance sim soak crash mutants check install clean help \
-        bench-store
+.PHONY: all run test test-suite list-tests test-tools conformance sim soak crash mutants check install clean help bench-store fuzz fuzz-programs
 
 all: $(PROGRAMS)
 
@@ -107,6 +113,16 @@ $(SIM) $(B)/tests/sim/crashes: $(B)/tests/sim/%: $(B)/obj/tests/sim/%.o $(SIM_PA
 $(CONFORM): $(B)/obj/tests/conformance/rfc6455.o $(CONFORM_PARTS) $(HELPERS) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka
+
+# A fuzz target in the plain variants has a main that replays its corpus; in those of libFuzzer, its own.
+ifneq ($(filter fuzz%,$(VARIANT)),)
+FUZZ_MAIN := -fsanitize=fuzzer
+else
+FUZZ_MAIN := $(B)/obj/tests/fuzz/replay.o -lcmocka
+endif
+$(FUZZ): $(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(SIM_DISK) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $< $(SIM_DISK) $(FUZZ_MAIN) $(LIB) -ldl
 
 # The page is taken into the object by .incbin, which no compiler reports as a dependency.
 $(B)/obj/src/server/page.o: $(wildcard src/server/web/*)
@@ -154,6 +170,17 @@ JOBS  ?= $(shell nproc)
 sim soak: $(SIM)
 	$(SIM) --seeds $(SEEDS) --from $(FROM) --jobs $(JOBS)
 
+# libFuzzer on every target of tests/fuzz, TIME seconds each, or on TARGET alone; VARIANT=fuzzfast does
+# without the sanitizers, for many more runs.
+TIME         ?= 60
+TARGET       ?=
+FUZZ_VARIANT := $(if $(filter fuzz%,$(VARIANT)),$(VARIANT),fuzz)
+fuzz:
+	@$(MAKE) -s -j2 VARIANT=$(FUZZ_VARIANT) fuzz-programs
+	@tests/fuzz/run build/$(FUZZ_VARIANT) $(TIME) $(TARGET)
+
+fuzz-programs: $(FUZZ)
+
 # kill -9 of the real server under load, with real files.
 KILLS ?= 1000
 crash: $(B)/parleyd $(B)/tests/api/crash
@@ -181,8 +208,9 @@ help:
 	@echo "make crash      kill -9 of the real server under load, KILLS=1000 times"
 	@echo "make mutants    plants bugs in the store, which the simulation must find"
 	@echo "make bench-store  the store's speed on this disk, beside SQLite; BENCH='--rounds 9' for options"
+	@echo "make fuzz       libFuzzer with the sanitizers, TIME=60 seconds a target; TARGET=NAME for one alone"
 	@echo "make check      format, static analysis, warnings as errors with gcc and clang"
 	@echo "make install    to PREFIX ($(PREFIX)), below DESTDIR"
 	@echo "make clean      removes build/"
-	@echo "VARIANT=V       release debug asan tsan coverage musl; each builds to build/V/"
+	@echo "VARIANT=V       release debug asan tsan coverage musl fuzz fuzzfast; each builds to build/V/"
 	@echo "DEMO=0          leaves the web client out"

@@ -1,0 +1,53 @@
+/* Addresses and URLs: what was understood is written in a form that means the same. Names are not
+   resolved here: only numbers are hosts. */
+#include "fuzz.h"
+#include "net/url.h"
+
+#include <dlfcn.h>
+#include <netdb.h>
+
+/* In the place of the C library's: with no question to any server. */
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                struct addrinfo **out)
+{
+    static int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    struct addrinfo numeric = *hints;
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    numeric.ai_flags |= AI_NUMERICHOST;
+    return real(host, service, &numeric, out);
+}
+
+static void check_address(const struct address *a)
+{
+    char text[ADDRESS_TEXT], twice[ADDRESS_TEXT];
+    struct address again = {.n = 0};
+    address_format(text, a);
+    CHECK(address_parse(&again, text) == NULL);
+    address_format(twice, &again);
+    CHECK(strcmp(text, twice) == 0);
+    CHECK(a->n == again.n && address_is_loopback(a) == address_is_loopback(&again));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+    char *text = malloc(n + 1);
+    struct address address = {.n = 0};
+    struct url url = {.address = {.n = 0}};
+    CHECK(text);
+    memcpy(text, p, n);
+    text[n] = 0;
+    const char *why = address_parse(&address, text);
+    CHECK(!why || *why);
+    if (!why)
+        check_address(&address);
+    why = url_parse(&url, text);
+    CHECK(!why || *why);
+    if (!why) {
+        CHECK(url.path[0] == '/' && *url.host && strlen(url.path) < sizeof url.path);
+        CHECK(!strpbrk(url.path, " \r\n#") && !strpbrk(url.host, " \r\n/"));
+        check_address(&url.address);
+    }
+    free(text);
+    return 0;
+}

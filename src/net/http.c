@@ -245,6 +245,8 @@ static enum http_result parse_lines(struct slice in, struct http_head *out, cons
                                     first_line_parser *parse_first)
 {
     bool first = true;
+    if (in.n > HTTP_MAX_HEAD) /* or the verdict would depend on how much came at once */
+        in.n = HTTP_MAX_HEAD;
     for (;;) {
         ptrdiff_t n = line_length(slice_skip(in, out->size));
         if (n == -2) {
@@ -252,11 +254,9 @@ static enum http_result parse_lines(struct slice in, struct http_head *out, cons
             return HTTP_MALFORMED;
         }
         if (n < 0)
-            return in.n >= HTTP_MAX_HEAD ? HTTP_TOO_LARGE : HTTP_MORE;
+            return in.n == HTTP_MAX_HEAD ? HTTP_TOO_LARGE : HTTP_MORE;
         struct slice line = slice_of(in.p + out->size, (size_t)n);
         out->size += (size_t)n + 2;
-        if (out->size > HTTP_MAX_HEAD)
-            return HTTP_TOO_LARGE;
         if (first) {
             enum http_result result = parse_first(line, out, why);
             if (result != HTTP_OK)

@@ -46,7 +46,8 @@ const char *url_parse(struct url *out, const char *text)
     text += 5;
     size_t n = strcspn(text, "/?#");
     char address[sizeof out->host + 3];
-    if (n == 0 || n >= sizeof out->host || memchr(text, '@', n))
+    /* A name "unix" with a port would be taken for the path of a socket. */
+    if (n == 0 || n >= sizeof out->host || memchr(text, '@', n) || strncmp(text, "unix:", 5) == 0)
         return URL_FORMS;
     snprintf(out->host, sizeof out->host, "%.*s", (int)n, text);
     const char *colon = strrchr(out->host, ':');

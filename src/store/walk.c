@@ -493,18 +493,13 @@ static enum store_status walk_conversation(struct walk *w, uint64_t at, const st
     return STORE_OK;
 }
 
-/* What a thorough walk asks of a message, besides its form. */
+/* What a thorough walk asks of a message, besides its form and what its head says. */
 static enum store_status walk_compare_message(struct walk *w, uint64_t at,
                                               const struct record *record,
                                               const struct store_message *m)
 {
     const struct conversation *c = &w->index->conversations[record->conversation];
     bool second = record->flags & RECORD_FROM_SECOND;
-    if (m->id != record->id || m->date != record->date)
-        return walk_damaged(w, at, 0,
-                            "its head says id %" PRIu64 " and date %" PRId64
-                            ", its message says id %" PRIu64 " and date %" PRId64,
-                            record->id, record->date, m->id, m->date);
     if (!slice_eq(m->from, index_name(w->index, c->user[second])) ||
         !slice_eq(m->to, index_name(w->index, c->user[!second])))
         return walk_damaged(w, at, 0,
@@ -513,7 +508,8 @@ static enum store_status walk_compare_message(struct walk *w, uint64_t at,
     return STORE_OK;
 }
 
-/* Who wrote it to whom. STORE_END: that cannot be told, and the record is dropped. */
+/* Who wrote it to whom. STORE_END: that cannot be told, or it is another message than the head says,
+ * and the record is dropped. */
 static enum store_status walk_read_message(struct walk *w, uint64_t at, const struct record *record,
                                            const uint8_t *p, struct store_message *message,
                                            struct message_names *room)
@@ -527,6 +523,12 @@ static enum store_status walk_read_message(struct walk *w, uint64_t at, const st
         return walk_drop(w, at, record,
                          walk_damaged(w, at, record->length,
                                       "the message does not say who wrote it to whom: %s", wrong));
+    if (w->thorough && (message->id != record->id || message->date != record->date))
+        return walk_drop(w, at, record,
+                         walk_damaged(w, at, record->length,
+                                      "its head says id %" PRIu64 " and date %" PRId64
+                                      ", its message says id %" PRIu64 " and date %" PRId64,
+                                      record->id, record->date, message->id, message->date));
     enum store_status status = index_is_used(w->index, record->conversation)
                                    ? STORE_OK
                                    : walk_conversation(w, at, record, message);

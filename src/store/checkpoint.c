@@ -168,7 +168,7 @@ static bool checkpoint_fill(struct index *ix, const uint8_t *p, uint32_t convers
         uint32_t first = le32_load(p), second = le32_load(p + 4);
         if (first == INDEX_NONE)
             continue;
-        if (first >= users || second >= users ||
+        if (first >= users || second >= users || le64_load(p + 8) == 0 ||
             index_load_users(ix, names[first], names[second], i))
             return false;
         index_load_record(ix, i, le64_load(p + 8), le64_load(p + 16));

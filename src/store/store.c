@@ -195,6 +195,8 @@ int store_append(struct store *s, struct slice from, struct slice to, struct sli
     assert(content.n <= STORE_MAX_CONTENT);
     if (s->failure)
         return s->failure;
+    if (s->next_id >= RECORD_MAX_ID)
+        return -EOVERFLOW;
     struct buf *b = &s->gathering->records;
     size_t need = RECORD_HEAD + content.n + RECORD_AROUND;
     if (b->n + need > GATHER_MAX)

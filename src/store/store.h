@@ -92,7 +92,7 @@ int store_close(struct store *s);
  * Puts a message into the batch. content is a JSON string, quotes included, as clients shall see it;
  * now is the wall clock: the date of the message is now, or that of the message before it if the
  * clock went back. Its id and date come back. -ENOBUFS: as much as may gathers already, until the
- * batch before it is through; -ENOMEM; any other: store_failure.
+ * batch before it is through; -ENOMEM; -EOVERFLOW: the ids are used up; any other: store_failure.
  */
 __attribute__((warn_unused_result)) int store_append(struct store *s, struct slice from,
                                                      struct slice to, struct slice content,

@@ -56,8 +56,10 @@ TESTS     := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/*.c tests/a
 SIM       := $(B)/tests/sim/store
 SIM_DISK  := $(addprefix $(B)/obj/tests/sim/,simdisk.o simfile.o simnames.o world.o)
 SIM_PARTS := $(addprefix $(B)/obj/tests/sim/,model.o run.o) $(SIM_DISK)
+FUZZ_PARTS := $(B)/obj/tests/fuzz/judge.o $(SIM_DISK)
 ifneq ($(VARIANT),tsan) # it has one thread
-FUZZ      := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(filter-out %/replay.c,$(wildcard tests/fuzz/*.c)))
+FUZZ      := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,\
+               $(filter-out %/replay.c %/judge.c,$(wildcard tests/fuzz/*.c)))
 TESTS     += $(B)/tests/sim/crashes $(FUZZ)
 endif
 CONFORM   := $(B)/tests/conformance/rfc6455
@@ -118,11 +120,12 @@ $(CONFORM): $(B)/obj/tests/conformance/rfc6455.o $(CONFORM_PARTS) $(HELPERS) $(L
 ifneq ($(filter fuzz%,$(VARIANT)),)
 FUZZ_MAIN := -fsanitize=fuzzer
 else
-FUZZ_MAIN := $(B)/obj/tests/fuzz/replay.o -lcmocka
+FUZZ_PARTS += $(B)/obj/tests/fuzz/replay.o
+FUZZ_MAIN  := -lcmocka
 endif
-$(FUZZ): $(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(SIM_DISK) $(LIB)
+$(FUZZ): $(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(FUZZ_PARTS) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $< $(SIM_DISK) $(FUZZ_MAIN) $(LIB) -ldl
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(FUZZ_MAIN) -ldl
 
 # The page is taken into the object by .incbin, which no compiler reports as a dependency.
 $(B)/obj/src/server/page.o: $(wildcard src/server/web/*)

@@ -108,6 +108,14 @@ static void judge_page(const struct judge *j, struct json_value data, struct jso
     CHECK(more == JSON_TRUE || more == JSON_FALSE);
 }
 
+static void judge_snippet(const struct judge *j, struct json_value data)
+{
+    struct json_value message = member(data.raw, "message");
+    check_message(j, message);
+    struct json_value from = member(message.raw, "from"), to = member(message.raw, "to");
+    CHECK(slice_eq(member(data.raw, "id").raw, (is_own(j, from) ? to : from).raw));
+}
+
 static void judge_info(struct json_value data, struct json_value meta)
 {
     static const char *const codes[] = {"bad_json",           "bad_request", "unknown_event",
@@ -137,7 +145,7 @@ static void judge_text(struct judge *j, struct slice text)
     else if (is(event, "conversation"))
         judge_page(j, data, meta);
     else if (is(event, "snippets"))
-        check_message(j, member(data.raw, "message"));
+        judge_snippet(j, data);
     else if (is(event, "startWriting") || is(event, "stopWriting"))
         check_id(member(data.raw, "id"));
     else

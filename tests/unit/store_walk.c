@@ -393,6 +393,12 @@ static void edit_name(struct record *r, uint8_t *json)
     to[6] = 'b';
 }
 
+static void edit_message_id(struct record *r, uint8_t *json)
+{
+    (void)r;
+    json[6] = '9';
+}
+
 static void edit_json(struct record *r, uint8_t *json)
 {
     (void)r;
@@ -408,7 +414,8 @@ static void test_what_a_record_must_not_say_is_told(void **state)
     } cases[] = {
         {edit_prev, "the message before it is said to be at place 64 and is at ", 9},
         {edit_id, "id 1 comes after 7", 8},
-        {edit_date, "and date 1001, its message says id 8 and date 1000", 9},
+        {edit_date, "its head says date 1001, its message says 1000", 9},
+        {edit_message_id, "its head says id 8, its message says 9", 8},
         {edit_conversation, "its message is not between the users of conversation 2", 9},
         {edit_new_conversation, "conversation 2000000000 cannot be: not so many were begun", 9},
         {edit_flags, "its flags must say which of the two users sent it", 8},

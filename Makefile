@@ -71,7 +71,7 @@ FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] bench/*.[ch] tests/*/*
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test test-suite list-tests test-tools conformance sim soak crash mutants check install clean help bench-store fuzz fuzz-programs
+.PHONY: all run test test-suite list-tests test-tools conformance sim soak crash mutants check install clean help bench-store fuzz fuzz-programs coverage
 
 all: $(PROGRAMS)
 
@@ -184,6 +184,10 @@ fuzz:
 
 fuzz-programs: $(FUZZ)
 
+# The lines of src/ that the tests reach, file by file.
+coverage:
+	@tests/coverage
+
 # kill -9 of the real server under load, with real files.
 KILLS ?= 1000
 crash: $(B)/parleyd $(B)/tests/api/crash
@@ -212,6 +216,7 @@ help:
 	@echo "make mutants    plants bugs in the store, which the simulation must find"
 	@echo "make bench-store  the store's speed on this disk, beside SQLite; BENCH='--rounds 9' for options"
 	@echo "make fuzz       libFuzzer with the sanitizers, TIME=60 seconds a target; TARGET=NAME for one alone"
+	@echo "make coverage   the lines of src/ that the tests reach; tests/coverage -v names the others"
 	@echo "make check      format, static analysis, warnings as errors with gcc and clang"
 	@echo "make install    to PREFIX ($(PREFIX)), below DESTDIR"
 	@echo "make clean      removes build/"

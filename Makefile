@@ -56,10 +56,11 @@ TESTS     := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/*.c tests/a
 SIM       := $(B)/tests/sim/store
 SIM_DISK  := $(addprefix $(B)/obj/tests/sim/,simdisk.o simfile.o simnames.o world.o)
 SIM_PARTS := $(addprefix $(B)/obj/tests/sim/,model.o run.o) $(SIM_DISK)
-FUZZ_PARTS := $(B)/obj/tests/fuzz/judge.o $(SIM_DISK)
+FUZZ_PARTS := $(addprefix $(B)/obj/tests/fuzz/,judge.o scarce.o) $(SIM_DISK)
+FUZZ_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray
 ifneq ($(VARIANT),tsan) # it has one thread
 FUZZ      := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,\
-               $(filter-out %/replay.c %/judge.c,$(wildcard tests/fuzz/*.c)))
+               $(filter-out %/replay.c %/judge.c %/scarce.c,$(wildcard tests/fuzz/*.c)))
 TESTS     += $(B)/tests/sim/crashes $(FUZZ)
 endif
 CONFORM   := $(B)/tests/conformance/rfc6455
@@ -125,12 +126,13 @@ FUZZ_MAIN  := -lcmocka
 endif
 $(FUZZ): $(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(FUZZ_PARTS) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(FUZZ_MAIN) -ldl
+	$(CC) $(LDFLAGS_ALL) $(FUZZ_WRAP) -o $@ $^ $(FUZZ_MAIN) -ldl
 
 # The page is taken into the object by .incbin, which no compiler reports as a dependency.
 $(B)/obj/src/server/page.o: $(wildcard src/server/web/*)
 
 -include $(patsubst %.o,%.d,$(LIB_OBJ) $(HELPERS) $(SIM_PARTS) $(CONFORM_PARTS)) $(SOURCES:%.c=$(B)/obj/%.d) \
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(HELPERS) $(SIM_PARTS) $(FUZZ_PARTS)) $(SOURCES:%.c=$(B)/obj/%.d) \
          $(patsubst $(B)/tests/%,$(B)/obj/tests/%.d,$(TESTS) $(SIM))
 
 # ---- using ------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 /*
  * The whole server, all but its listeners and threads: up to eight connections, whatever they send in
- * whatever pieces, closes, a clock that jumps, a disk that fails. What the server says is judged by
+ * whatever pieces, closes, a clock that jumps, a disk that fails, memory that runs out. What the server says is judged by
  * judge.h; what it acknowledged is in the log afterwards; and nothing is left of any connection.
  *
  * An input is a first byte with the limits, then steps: a byte with the kind in its lower five bits and
@@ -12,6 +12,7 @@
 #include "codec/jwt.h"
 #include "fuzz.h"
 #include "judge.h"
+#include "scarce.h"
 #include "server/pages.h"
 
 #include <stdarg.h>
@@ -30,6 +31,7 @@ struct connection {
 
 static struct server server;
 static struct simdisk disk;
+static struct disk outer_disk;
 static struct connection connections[CONNECTIONS];
 static unsigned acknowledged;
 static const char secret[] = "a secret of at least thirty-two bytes";
@@ -65,7 +67,7 @@ static enum store_status open_chat(uint8_t limits)
                                          .clock = &clock_system,
                                          .on_request = on_request,
                                          .ctx = &server};
-    const struct store_options store = {.disk = &disk.disk,
+    const struct store_options store = {.disk = &outer_disk,
                                         .log = &server.log,
                                         .segment_size = 20000,
                                         .sync = limits & 64 ? STORE_SYNC_NONE : STORE_SYNC_ALWAYS,
@@ -79,8 +81,10 @@ static void begin(uint8_t limits)
     static const struct config config = {.demo = true};
     world_begin(1);
     simdisk_init(&disk, 1);
+    scarce_disk(&outer_disk, &disk.disk);
     server = (struct server){.config = &config, .log = {.level = LOG_DEBUG, .sink = on_line}};
     acknowledged = 0;
+    scarce_fail(0);
     for (int i = 0; i < CONNECTIONS; i++)
         connections[i] = (struct connection){.fd = -1};
     CHECK(loop_init(&server.loop, &clock_system) == 0);
@@ -117,7 +121,9 @@ static void receive(struct connection *c)
 static bool turn(void)
 {
     uint64_t sent = server.streams.bytes_out;
+    scarce_begin();
     CHECK(loop_turn(&server.loop, 0) >= 0);
+    scarce_end();
     if (server.streams.bytes_out == sent)
         return false;
     for (int i = 0; i < CONNECTIONS; i++)
@@ -133,7 +139,9 @@ static void connect_client(struct connection *c)
     /* The least that there is, so that much waits in the server. */
     setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &little, sizeof little);
     c->fd = pair[1];
+    scarce_begin();
     chat_accept(&server.chat, pair[0]);
+    scarce_end();
 }
 
 /* In pieces of the size that was asked for, the first fifty, with a turn behind each. What does not go
@@ -309,6 +317,9 @@ static void step(struct slice *in)
         break;
     case 22:
         chat_set_secret(&server.chat, fuzz_byte(in) & 1 ? slice_str(secret) : SLICE("another"));
+        break;
+    case 24:
+        scarce_fail(1u + fuzz_byte(in));
         break;
     default:
         turn();

@@ -1,0 +1,96 @@
+#include "scarce.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t count, size_t n);
+void *__real_realloc(void *p, size_t n);
+void *__real_reallocarray(void *p, size_t count, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t count, size_t n);
+void *__wrap_realloc(void *p, size_t n);
+void *__wrap_reallocarray(void *p, size_t count, size_t n);
+
+static bool counted;
+static unsigned fail_in;
+static struct disk disk;
+
+void scarce_fail(unsigned n)
+{
+    fail_in = n;
+}
+
+void scarce_begin(void)
+{
+    counted = true;
+}
+
+void scarce_end(void)
+{
+    counted = false;
+}
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+static bool is_out(void)
+{
+    return counted && fail_in && --fail_in == 0;
+}
+
+void *__wrap_malloc(size_t n)
+{
+    return is_out() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t count, size_t n)
+{
+    return is_out() ? NULL : __real_calloc(count, n);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+    return is_out() ? NULL : __real_realloc(p, n);
+}
+
+void *__wrap_reallocarray(void *p, size_t count, size_t n)
+{
+    return is_out() ? NULL : __real_reallocarray(p, count, n);
+}
+
+/* ---- the disk ------------------------------------------------------------------------------ */
+
+#define CALL(type, name, params, args) \
+    static type disk_##name params     \
+    {                                  \
+        bool before = counted;         \
+        counted = false;               \
+        type result = disk.name args;  \
+        counted = before;              \
+        return result;                 \
+    }
+
+CALL(int, open, (void *ctx, const char *name, int create), (ctx, name, create))
+CALL(int64_t, size, (void *ctx, int file), (ctx, file))
+CALL(int64_t, pread, (void *ctx, int file, void *p, size_t n, uint64_t at), (ctx, file, p, n, at))
+CALL(int, pwrite, (void *ctx, int file, const void *p, size_t n, uint64_t at),
+     (ctx, file, p, n, at))
+CALL(int, truncate, (void *ctx, int file, uint64_t size), (ctx, file, size))
+CALL(int, sync, (void *ctx, int file), (ctx, file))
+CALL(int, sync_dir, (void *ctx), (ctx))
+CALL(int, rename, (void *ctx, const char *from, const char *to), (ctx, from, to))
+CALL(int, remove, (void *ctx, const char *name), (ctx, name))
+
+void scarce_disk(struct disk *out, const struct disk *inner)
+{
+    *out = disk = *inner;
+    out->open = disk_open;
+    out->size = disk_size;
+    out->pread = disk_pread;
+    out->pwrite = disk_pwrite;
+    out->truncate = disk_truncate;
+    out->sync = disk_sync;
+    out->sync_dir = disk_sync_dir;
+    out->rename = disk_rename;
+    out->remove = disk_remove;
+}

@@ -73,6 +73,7 @@ static void write_snippet(struct session *s, const struct store_message *m)
     buf_clear(&chat->frame);
     wire_write(&chat->frame, SLICE("snippets"), buf_slice(&chat->text), buf_slice(&s->answer->ref),
                SLICE(""));
+    chat->frame.failed |= chat->text.failed;
     session_send_now(s, &chat->frame);
 }
 
@@ -86,6 +87,7 @@ static void write_snippets_end(struct session *s)
     buf_printf(&chat->text, "{\"event\":\"snippets\",\"count\":%u}", a->read.count);
     buf_clear(&chat->frame);
     wire_write(&chat->frame, SLICE("end"), buf_slice(&chat->text), buf_slice(&a->ref), SLICE(""));
+    chat->frame.failed |= chat->text.failed;
     session_send_now(s, &chat->frame);
 }
 

@@ -238,6 +238,7 @@ static bool read_content(const struct request *r, struct slice *out)
     }
     buf_clear(&chat->content);
     wire_write_string(&chat->content, text);
+    chat->content.failed |= chat->text.failed;
     *out = buf_slice(&chat->content);
     return true;
 }
@@ -328,6 +329,7 @@ static void on_writing(const struct request *r)
     buf_append_lit(&chat->text, "}");
     buf_clear(&chat->frame);
     wire_write(&chat->frame, slice_str(r->name), buf_slice(&chat->text), SLICE(""), SLICE(""));
+    chat->frame.failed |= chat->text.failed;
     deliver(chat, s, userid_slice(&id));
 }
 

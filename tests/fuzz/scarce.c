@@ -13,12 +13,13 @@ void *__wrap_realloc(void *p, size_t n);
 void *__wrap_reallocarray(void *p, size_t count, size_t n);
 
 static bool counted;
-static unsigned fail_in;
+static unsigned fail_in, fail_times;
 static struct disk disk;
 
-void scarce_fail(unsigned n)
+void scarce_fail(unsigned n, unsigned times)
 {
     fail_in = n;
+    fail_times = times;
 }
 
 void scarce_begin(void)
@@ -35,7 +36,15 @@ void scarce_end(void)
 
 static bool is_out(void)
 {
-    return counted && fail_in && --fail_in == 0;
+    if (!counted || !fail_in)
+        return false;
+    if (fail_in > 1) {
+        fail_in--;
+        return false;
+    }
+    if (--fail_times == 0)
+        fail_in = 0;
+    return true;
 }
 
 void *__wrap_malloc(size_t n)

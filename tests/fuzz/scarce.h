@@ -7,8 +7,9 @@
 
 #include "store/disk.h"
 
-/* The n-th time that memory is asked for from now on there is none, once; 0: there always is. */
-void scarce_fail(unsigned n);
+/* The n-th time that memory is asked for from now on there is none, nor the next times, `times` in all;
+   n 0: there always is. */
+void scarce_fail(unsigned n, unsigned times);
 
 void scarce_begin(void);
 void scarce_end(void);

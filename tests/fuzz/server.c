@@ -84,7 +84,7 @@ static void begin(uint8_t limits)
     scarce_disk(&outer_disk, &disk.disk);
     server = (struct server){.config = &config, .log = {.level = LOG_DEBUG, .sink = on_line}};
     acknowledged = 0;
-    scarce_fail(0);
+    scarce_fail(0, 0);
     for (int i = 0; i < CONNECTIONS; i++)
         connections[i] = (struct connection){.fd = -1};
     CHECK(loop_init(&server.loop, &clock_system) == 0);
@@ -319,7 +319,8 @@ static void step(struct slice *in)
         chat_set_secret(&server.chat, fuzz_byte(in) & 1 ? slice_str(secret) : SLICE("another"));
         break;
     case 24:
-        scarce_fail(1u + fuzz_byte(in));
+        a = fuzz_byte(in);
+        scarce_fail(1u + a % 32, 1u << a / 32);
         break;
     default:
         turn();

@@ -48,6 +48,16 @@ static bool origin_is_allowed(const struct chat *chat, const struct http_head *r
     return origin_is_own(origin->value, request->host);
 }
 
+static void log_peer(const struct websocket *ws)
+{
+    const struct chat *chat = ws->stream.kind->ctx;
+    char peer[IP_TEXT];
+    if (chat->options.log->level < LOG_DEBUG)
+        return;
+    ip_format(peer, &ws->peer);
+    log_write(chat->options.log, LOG_DEBUG, "%s: connected", peer);
+}
+
 static void on_request(struct websocket *ws, const struct http_head *request)
 {
     struct chat *chat = ws->stream.kind->ctx;
@@ -60,6 +70,7 @@ static void on_request(struct websocket *ws, const struct http_head *request)
         websocket_respond(ws, 405, "text/plain; charset=utf-8", "Allow: GET\r\n",
                           SLICE("A WebSocket begins with GET.\n"), false);
     } else if (websocket_upgrade(ws, request)) {
+        log_peer(ws);
         session_opened(session_of(ws));
     }
 }
@@ -88,15 +99,17 @@ static void on_closed(struct websocket *ws)
     session_closed(session_of(ws));
 }
 
-void chat_accept(struct chat *chat, int fd)
+void chat_accept(struct chat *chat, int fd, const struct address *peer)
 {
     struct session *s = session_new();
-    if (!s)
+    if (!s) {
         close(fd);
-    else if (websocket_accept(&s->ws, &chat->kind, fd))
+    } else if (websocket_accept(&s->ws, &chat->kind, fd)) {
         free(s);
-    else
+    } else {
+        s->ws.peer = ip_of(peer);
         session_start(s);
+    }
 }
 
 /* ---- taking leave ------------------------------------------------------------------------ */
@@ -152,6 +165,7 @@ enum store_status chat_open(struct chat *chat, struct stream_set *set,
     chat->kind = (struct websocket_kind){.server = true,
                                          .text_only = true,
                                          .max_message = options->max_frame,
+                                         .trusted = options->trusted,
                                          .on_request = on_request,
                                          .on_message = on_message,
                                          .on_drained = on_drained,

@@ -26,12 +26,13 @@ enum chat_close_code {
 
 struct chat_options {
     uint32_t max_user_connections;
-    uint32_t max_frame;   /* bytes */
-    uint32_t max_content; /* bytes of UTF-8 */
-    uint32_t max_queue;   /* bytes of live events that wait for one reader */
-    uint32_t rate;        /* events a second and connection; 0: no limit */
-    uint32_t idle_ms;     /* silence that ends a connection; a ping is sent after 5/9 of it */
-    const char **origins; /* allowed ones besides the server's own; "*": all */
+    uint32_t max_frame;       /* bytes */
+    uint32_t max_content;     /* bytes of UTF-8 */
+    uint32_t max_queue;       /* bytes of live events that wait for one reader */
+    uint32_t rate;            /* events a second and connection; 0: no limit */
+    uint32_t idle_ms;         /* silence that ends a connection; a ping is sent after 5/9 of it */
+    struct ip_ranges trusted; /* proxies in front */
+    const char **origins;     /* allowed ones besides the server's own; "*": all */
     size_t origins_n;
     const struct log *log;
     const struct clock *clock;
@@ -84,8 +85,8 @@ chat_open(struct chat *chat, struct stream_set *set, const struct chat_options *
    too. */
 void chat_set_secret(struct chat *chat, struct slice secret);
 
-/* Takes over an accepted socket. */
-void chat_accept(struct chat *chat, int fd);
+/* Takes over an accepted socket; peer is who connected. */
+void chat_accept(struct chat *chat, int fd, const struct address *peer);
 
 /* Carries no event out any more; tells every client that the server goes away as soon as what he sent
    is answered, and closes all. Owner: run the loop until no connection is left, or as long as it likes. */

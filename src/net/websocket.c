@@ -3,6 +3,7 @@
 #include "base/endian.h"
 #include "codec/base64.h"
 #include "codec/sha1.h"
+#include "net/proxy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,33 +183,67 @@ bool websocket_upgrade(struct websocket *ws, const struct http_head *request)
     return true;
 }
 
-/* How many bytes the head took; 0: more is needed, or it was refused. */
-static size_t read_request(struct websocket *ws, struct slice in)
+static void refuse_request(struct websocket *ws, const char *why)
+{
+    char text[160];
+    snprintf(text, sizeof text, "Malformed request: %s.\n", why);
+    respond(ws, 400, text);
+}
+
+/* A trusted proxy may say first whom it speaks for: whether the request is next. */
+static bool read_introduction(struct websocket *ws, struct slice *in)
+{
+    const struct websocket_kind *kind = websocket_kind(ws);
+    struct proxy_header header;
+    const char *why;
+    enum proxy_result result = PROXY_NONE;
+    if (!ws->introduced && ip_is_in(&ws->peer, &kind->trusted))
+        result = proxy_parse(*in, &header, &why);
+    if (result == PROXY_MORE)
+        return false;
+    if (result == PROXY_MALFORMED) {
+        refuse_request(ws, why);
+        return false;
+    }
+    ws->introduced = true;
+    if (result == PROXY_OK) {
+        *in = slice_skip(*in, header.size);
+        if (header.forwarded)
+            ws->peer = header.from;
+    }
+    return true;
+}
+
+/* How many bytes were used: less than all where more is needed, or it was refused. */
+static size_t read_request(struct websocket *ws, struct slice all)
 {
     struct http_head request;
     const char *why = NULL;
-    char text[160];
+    struct slice in = all;
+    if (!read_introduction(ws, &in))
+        return 0;
+    size_t used = all.n - in.n;
     switch (http_parse_request(in, &request, &why)) {
     case HTTP_OK:
+        ws->peer = proxy_forwarded(&request, ws->peer, &websocket_kind(ws)->trusted);
         if (request.chunked || request.body)
             respond(ws, 413, "A request with a body is not taken here.\n");
         else
             websocket_kind(ws)->on_request(ws, &request);
-        return request.size;
+        return used + request.size;
     case HTTP_MORE:
-        return 0;
+        break;
     case HTTP_MALFORMED:
-        snprintf(text, sizeof text, "Malformed request: %s.\n", why);
-        respond(ws, 400, text);
-        return 0;
+        refuse_request(ws, why);
+        break;
     case HTTP_TOO_LARGE:
         respond(ws, 431, "A request head has at most 8 KiB and 64 header lines.\n");
-        return 0;
+        break;
     case HTTP_VERSION:
         respond(ws, 505, "This server speaks HTTP/1.1.\n");
-        return 0;
+        break;
     }
-    return 0;
+    return used;
 }
 
 static void send_request(struct websocket *ws, const char *host, const char *path)
@@ -358,7 +393,7 @@ static size_t on_input(struct stream *s, uint8_t *p, size_t n)
         used = websocket_kind(ws)->server ? read_request(ws, slice_of(p, n))
                                           : read_response(ws, slice_of(p, n));
         if (ws->state == WEBSOCKET_HANDSHAKE)
-            return 0;
+            return used;
     }
     if (ws->state == WEBSOCKET_ENDED)
         return n;
@@ -407,6 +442,8 @@ static void websocket_init(struct websocket *ws)
     ws->message = NULL;
     ws->code = CLOSE_ABNORMAL;
     ws->state = WEBSOCKET_HANDSHAKE;
+    ws->introduced = false;
+    ws->peer = (struct ip){0};
 }
 
 int websocket_accept(struct websocket *ws, const struct websocket_kind *kind, int fd)

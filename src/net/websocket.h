@@ -13,6 +13,7 @@
 #include "net/address.h"
 #include "net/frame.h"
 #include "net/http.h"
+#include "net/ip.h"
 #include "net/stream.h"
 
 /* How long the peer may take to answer our close. */
@@ -26,6 +27,9 @@ struct websocket_kind {
     bool server;
     bool text_only;       /* a binary message is closed with 1003 */
     uint64_t max_message; /* bytes */
+    /* Servers: the proxies that may say for whom they speak, in a PROXY header in front of the request
+       or in its X-Forwarded-For. */
+    struct ip_ranges trusted;
     /* Servers: a request head has come whole. It must be answered before the return. */
     void (*on_request)(struct websocket *ws, const struct http_head *request);
     void (*on_open)(struct websocket *ws); /* the handshake is done; may be NULL for servers */
@@ -48,6 +52,8 @@ struct websocket {
     struct buf *message; /* what has come of a message that is in pieces; NULL: none is */
     uint16_t code;       /* what the connection was closed with: a close_code */
     uint8_t state;       /* enum websocket_state */
+    bool introduced;     /* nothing but the request is awaited: no PROXY header any more */
+    struct ip peer; /* whom it is known by: set by the owner, behind a trusted proxy its client */
 };
 
 /* Fills in what lies between the two layers. */

@@ -57,6 +57,19 @@ static int parse_sync(struct config *c, const char *text, struct args_error *err
     return 0;
 }
 
+static int parse_trusted(struct config *c, const struct arg_list *texts, struct args_error *error)
+{
+    for (size_t i = 0; i < texts->n; i++) {
+        const char *why = ip_range_parse(&c->trusted[c->trusted_n++], texts->items[i]);
+        if (why) {
+            snprintf(error->text, sizeof error->text, "trusted-proxy: \"%.60s\": %s",
+                     texts->items[i], why);
+            return -1;
+        }
+    }
+    return 0;
+}
+
 enum config_result config_parse(struct config *out, int argc, char **argv, struct args_error *error)
 {
     *out = (struct config){.data = "data",
@@ -70,6 +83,7 @@ enum config_result config_parse(struct config *out, int argc, char **argv, struc
                            .rate = 100,
                            .idle_timeout = 45};
     const char *file = NULL, *sync = "always", *level = "info";
+    struct arg_list trusted = {0};
     bool help = false, version = false;
     struct arg rows[] = {
         {"listen", ARG_LIST, &out->listen, 0, 0, "ADDR",
@@ -92,6 +106,8 @@ enum config_result config_parse(struct config *out, int argc, char **argv, struc
          "of the log: drop the oldest messages above; K, M, G may follow; default: keep all", 0},
         {"origin", ARG_LIST, &out->origins, 0, 0, "ORIGIN",
          "web pages of this origin may connect, beside the server's own; * for all", 0},
+        {"trusted-proxy", ARG_LIST, &trusted, 0, 0, "CIDR|unix",
+         "proxies whose PROXY header or X-Forwarded-For names the client; several times", 0},
         {"admin", ARG_TEXT, &out->admin, 0, 0, "ADDR", "a listener for /metrics and /healthz", 0},
         {"demo", ARG_FLAG, &out->demo, 0, 0, NULL,
          "serve the web client and tokens for anybody; on loopback only", 0},
@@ -134,7 +150,7 @@ enum config_result config_parse(struct config *out, int argc, char **argv, struc
     }
     if (file && (!(out->file = read_file(file, error)) || args_parse_file(rows, out->file, error)))
         return CONFIG_BAD;
-    if (parse_sync(out, sync, error))
+    if (parse_sync(out, sync, error) || parse_trusted(out, &trusted, error))
         return CONFIG_BAD;
     int parsed = log_level_parse(level);
     if (parsed < 0) {

@@ -6,6 +6,7 @@
 
 #include "base/args.h"
 #include "base/log.h"
+#include "net/ip.h"
 #include "store/store.h"
 
 struct config {
@@ -19,6 +20,8 @@ struct config {
     uint32_t retain_days;  /* 0: all */
     uint64_t retain_bytes; /* 0: all */
     struct arg_list origins;
+    struct ip_range trusted[ARGS_LIST_MAX]; /* proxies */
+    size_t trusted_n;
     const char *admin; /* NULL: no admin listener */
     const char *user;  /* NULL: stay who we are */
     bool demo;

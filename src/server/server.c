@@ -47,11 +47,10 @@ struct admin_connection {
 static void accepted(struct listener *l, int fd, const struct address *peer)
 {
     struct server *server = l->ctx;
-    (void)peer;
     if (server->streams.open >= server->max_connections)
         turn_away(fd);
     else
-        chat_accept(&server->chat, fd);
+        chat_accept(&server->chat, fd, peer);
 }
 
 static void admin_accepted(struct listener *l, int fd, const struct address *peer)
@@ -166,6 +165,7 @@ static enum exit_status open_chat(struct server *server, struct server_error *er
                                    .max_queue = config->max_queue,
                                    .rate = config->rate,
                                    .idle_ms = config->idle_timeout * 1000,
+                                   .trusted = {config->trusted, config->trusted_n},
                                    .origins = (const char **)config->origins.items,
                                    .origins_n = config->origins.n,
                                    .log = &server->log,

@@ -161,7 +161,7 @@ static void open_client(struct client *c)
     int pair[2];
     memset(c, 0, sizeof *c);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
-    chat_accept(&chat, pair[0]);
+    chat_accept(&chat, pair[0], &(struct address){0});
     c->fd = pair[1];
     c->pump = pump;
 }

@@ -709,6 +709,30 @@ static void a_peer_that_goes_without_a_close_is_abnormal(void **state)
     assert_null(server.ws.message);
 }
 
+static void a_trusted_proxy_names_its_client_once(void **state)
+{
+    (void)state;
+    static const struct ip_range here = {.bits = 128}; /* a unix socket */
+    char text[IP_TEXT];
+    server.kind.trusted = (struct ip_ranges){&here, 1};
+    serve_raw();
+    raw_send(SLICE("PROXY TCP4 192.0.2.1 127.0.0.1"));
+    raw_send(SLICE(" 1 2\r\nGET /page HTT"));
+    ip_format(text, &server.ws.peer);
+    assert_string_equal(text, "192.0.2.1");
+    raw_send(SLICE("P/1.1\r\nHost: x\r\n\r\n"));
+    raw_receive();
+    assert_memory_equal(got.p, "HTTP/1.1 200", 12);
+    close(raw);
+    turns(3);
+    buf_clear(&got);
+    serve_raw();
+    raw_send(SLICE("PROXY UNKNOWN\r\n"));
+    raw_send(SLICE("PROXY UNKNOWN\r\n"));
+    raw_receive();
+    assert_memory_equal(got.p, "HTTP/1.1 400", 12);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -733,6 +757,7 @@ int main(void)
         TEST(a_reason_is_cut_at_123_bytes),
         TEST(closing_before_the_handshake_ends_it_at_once),
         TEST(a_peer_that_goes_without_a_close_is_abnormal),
+        TEST(a_trusted_proxy_names_its_client_once),
     };
     return cmocka_run_group_tests_name("net_websocket", tests, NULL, NULL);
 }

@@ -41,6 +41,7 @@ static void the_defaults_are_those_of_the_help(void **state)
     assert_null(config.secret_file);
     assert_int_equal(config.sync, STORE_SYNC_ALWAYS);
     assert_int_equal(config.origins.n, 0);
+    assert_int_equal(config.trusted_n, 0);
     assert_null(config.admin);
     assert_null(config.user);
     assert_false(config.demo);
@@ -61,6 +62,7 @@ static void every_option_reaches_its_field(void **state)
     (void)state;
     assert_int_equal(parse("--listen a:1 --listen=unix:s --data d --secret-file s --sync 250 "
                            "--origin https://a --origin=* --admin b:2 --demo --user u "
+                           "--trusted-proxy unix --trusted-proxy 10.0.0.0/8 "
                            "--max-connections 1000 --max-user-connections 7 --max-frame 2048 "
                            "--max-content 99 --max-queue 5000 --rate 0 --idle-timeout 3 "
                            "--log-level debug"),
@@ -74,6 +76,9 @@ static void every_option_reaches_its_field(void **state)
     assert_int_equal(config.origins.n, 2);
     assert_string_equal(config.origins.items[0], "https://a");
     assert_string_equal(config.admin, "b:2");
+    assert_int_equal(config.trusted_n, 2);
+    assert_int_equal(config.trusted[0].bits, 128);
+    assert_int_equal(config.trusted[1].bits, 96 + 8);
     assert_true(config.demo);
     assert_string_equal(config.user, "u");
     assert_int_equal(config.max_connections, 1000);
@@ -138,6 +143,9 @@ static void what_is_wrong_is_named_with_what_is_right(void **state)
         {"--data=", "data: the value is empty; expected DIR"},
         {"--listen=", "listen: the value is empty; expected ADDR"},
         {"--origin=", "origin: the value is empty; expected ORIGIN"},
+        {"--trusted-proxy=proxy", "trusted-proxy: \"proxy\": expected an address (192.0.2.1), a "
+                                  "range (192.0.2.0/24, "
+                                  "2001:db8::/32), or unix"},
         {"--demo=1", "demo: \"1\" is neither yes nor no"},
         {"--config=/no/such/file", "config file /no/such/file: No such file or directory"},
     };

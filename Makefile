@@ -23,13 +23,13 @@ endif
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
         -Wpointer-arith -Wwrite-strings -Wundef -Wformat=2
-SAN  := -O1 -g -fno-omit-frame-pointer
+SAN  := -O1 -g -fno-omit-frame-pointer -DPARLEY_CONFINE=0
 FLAGS_release  := -O2 -ffunction-sections -fdata-sections -fno-plt -fstack-protector-strong \
                   -fno-asynchronous-unwind-tables
 FLAGS_debug    := -O0 -g3
 FLAGS_asan     := $(SAN) -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_tsan     := $(SAN) -fsanitize=thread
-FLAGS_coverage := -O0 -g --coverage
+FLAGS_coverage := -O0 -g --coverage -DPARLEY_CONFINE=0
 FLAGS_musl     := -Os -ffunction-sections -fdata-sections
 FLAGS_fuzz     := $(SAN) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 FLAGS_fuzzfast := -O2 -g -fsanitize=fuzzer-no-link

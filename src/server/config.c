@@ -82,7 +82,7 @@ enum config_result config_parse(struct config *out, int argc, char **argv, struc
                            .max_queue = 1 << 20,
                            .rate = 100,
                            .idle_timeout = 45};
-    const char *file = NULL, *sync = "always", *level = "info";
+    const char *file = NULL, *sync = "always", *level = "info", *confine_name = "yes";
     struct arg_list trusted = {0};
     bool help = false, version = false;
     struct arg rows[] = {
@@ -114,6 +114,8 @@ enum config_result config_parse(struct config *out, int argc, char **argv, struc
         {"config", ARG_TEXT, &file, 0, 0, "FILE", "options from a file, one NAME = VALUE a line",
          0},
         {"user", ARG_TEXT, &out->user, 0, 0, "NAME", "become this user once the ports are open", 0},
+        {"confine", ARG_TEXT, &confine_name, 0, 0, "yes|off|require",
+         "give up what is not needed after the start; require: or do not start; default yes", 0},
         {"max-connections", ARG_NUMBER, &out->max_connections, 1, 10000000, "N",
          "default: what the descriptor limit allows", 0},
         {"max-user-connections", ARG_NUMBER, &out->max_user_connections, 1, 100000, "N",
@@ -159,6 +161,13 @@ enum config_result config_parse(struct config *out, int argc, char **argv, struc
         return CONFIG_BAD;
     }
     out->log_level = (enum log_level)parsed;
+    parsed = confine_mode_parse(confine_name);
+    if (parsed < 0) {
+        snprintf(error->text, sizeof error->text,
+                 "confine: \"%.40s\" is neither yes, off nor require", confine_name);
+        return CONFIG_BAD;
+    }
+    out->confine = (enum confine_mode)parsed;
     if (out->listen.n == 0)
         out->listen = (struct arg_list){{"127.0.0.1:8080"}, 1};
     return CONFIG_OK;

@@ -7,6 +7,7 @@
 #include "base/args.h"
 #include "base/log.h"
 #include "net/ip.h"
+#include "server/confine.h"
 #include "store/store.h"
 
 struct config {
@@ -24,6 +25,7 @@ struct config {
     size_t trusted_n;
     const char *admin; /* NULL: no admin listener */
     const char *user;  /* NULL: stay who we are */
+    enum confine_mode confine;
     bool demo;
     uint32_t max_connections; /* 0: what the descriptor limit allows */
     uint32_t max_user_connections;

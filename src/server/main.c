@@ -18,25 +18,34 @@
 struct daemon {
     struct server server;
     struct watch signals;
+    int manager; /* connected to the service manager; -1: there is none */
 };
 
-/* sd_notify(3): a datagram to the socket that the service manager names; "@" stands for a zero. */
-static void notify(const char *text)
+/* sd_notify(3): a socket for datagrams, at the path that the service manager names; "@" stands for a
+   zero. Connected at the start, since later there are no new connections. */
+static int open_manager(void)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     size_t n = path ? strlen(path) : 0;
     if (n < 2 || n >= sizeof un.sun_path)
-        return;
+        return -1;
     memcpy(un.sun_path, path, n);
     if (un.sun_path[0] == '@')
         un.sun_path[0] = 0;
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return;
-    sendto(fd, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&un,
-           (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
-    close(fd);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&un,
+                           (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static void notify(const struct daemon *d, const char *text)
+{
+    if (d->manager >= 0)
+        send(d->manager, text, strlen(text), MSG_NOSIGNAL);
 }
 
 static void print_metrics(const struct server *server)
@@ -61,7 +70,7 @@ static void on_signal(struct watch *w, uint32_t events)
             print_metrics(&d->server);
             break;
         default:
-            notify("STOPPING=1");
+            notify(d, "STOPPING=1");
             server_drain(&d->server);
         }
     }
@@ -89,6 +98,7 @@ static enum exit_status run(struct daemon *d, const struct config *config)
         fprintf(stderr, "parleyd: signalfd: %s\n", strerror(errno));
         return EXIT_SYSTEM;
     }
+    d->manager = open_manager();
     enum exit_status status = server_open(&d->server, config, &error);
     if (status != EXIT_CLEAN) {
         fprintf(stderr, "parleyd: %s\n", error.text);
@@ -96,7 +106,7 @@ static enum exit_status run(struct daemon *d, const struct config *config)
     }
     int result = loop_watch(&d->server.loop, &d->signals, EPOLLIN);
     if (result == 0) {
-        notify("READY=1");
+        notify(d, "READY=1");
         result = server_run(&d->server);
     }
     if (result)

@@ -140,16 +140,9 @@ static uint32_t raise_descriptor_limit(void)
 /* A missing one is made at the start only: later, somebody may be about to replace it. */
 static int load_secret(struct server *server, bool make, struct secret_error *error)
 {
-    const char *named = server->config->secret_file;
-    char path[4096];
     struct secret secret;
-    int n = snprintf(path, sizeof path, "%s%s", named ? named : server->config->data,
-                     named ? "" : "/secret");
-    if (n < 0 || (size_t)n >= sizeof path) {
-        snprintf(error->text, sizeof error->text, "the path of the secret file is too long");
-        return -ENAMETOOLONG;
-    }
-    int result = secret_load(&secret, path, make && !named, &server->log, error);
+    int result = secret_load(&secret, server->secret_path, make && !server->config->secret_file,
+                             &server->log, error);
     if (result == 0)
         chat_set_secret(&server->chat, slice_of(secret.bytes, secret.n));
     secret_wipe(&secret);
@@ -215,6 +208,22 @@ static void print_ready(const struct server *server)
     }
 }
 
+static enum exit_status confine_server(struct server *server, struct server_error *error)
+{
+    const struct config *config = server->config;
+    const char *sockets[ARGS_LIST_MAX + 1];
+    struct confine_places places = {config->data, server->secret_path, sockets, 0};
+    struct confine_error why;
+    for (size_t i = 0; i <= config->listen.n; i++) {
+        const char *text = i < config->listen.n ? config->listen.items[i] : config->admin;
+        if (text && strncmp(text, "unix:", 5) == 0)
+            sockets[places.sockets_n++] = text + 5;
+    }
+    if (confine(config->confine, &places, &server->log, &why))
+        return fail(error, EXIT_SYSTEM, "%s; --confine=yes would start all the same", why.text);
+    return EXIT_CLEAN;
+}
+
 static enum exit_status open_in_order(struct server *server, struct server_error *error)
 {
     const struct config *config = server->config;
@@ -230,7 +239,10 @@ static enum exit_status open_in_order(struct server *server, struct server_error
     if (result)
         return fail(error, EXIT_SYSTEM, "data directory %.200s: %s", config->data,
                     strerror(-result));
-    status = open_chat(server, error);
+    /* Before the first thread, and before a byte from outside is read: the log is the first. */
+    status = confine_server(server, error);
+    if (status == EXIT_CLEAN)
+        status = open_chat(server, error);
     if (status != EXIT_CLEAN)
         disk_close_dir(&server->disk);
     return status;
@@ -243,6 +255,11 @@ enum exit_status server_open(struct server *server, const struct config *config,
                               .log = {.level = config->log_level, .program = "parleyd"},
                               .admin = {.watch = {.fd = -1}}};
     list_init(&server->admin_open);
+    const char *secret = config->secret_file;
+    int n = snprintf(server->secret_path, sizeof server->secret_path, "%s%s",
+                     secret ? secret : config->data, secret ? "" : "/secret");
+    if (n < 0 || (size_t)n >= sizeof server->secret_path)
+        return fail(error, EXIT_USAGE_ERROR, "the path of the secret file is too long");
     uint32_t allowed = raise_descriptor_limit();
     server->max_connections = config->max_connections && config->max_connections < allowed
                                   ? config->max_connections

@@ -19,6 +19,7 @@
 struct server {
     const struct config *config;
     struct log log;
+    char secret_path[4096];
     struct loop loop;
     struct stream_set streams;
     struct disk disk;

@@ -265,6 +265,22 @@ static void the_previous_secret_ends_with_the_next_hup_also_if_nothing_changed(v
     }
 }
 
+static void a_secret_elsewhere_may_be_replaced(void **state)
+{
+    (void)state;
+    char folder[128], path[160], new[160];
+    snprintf(folder, sizeof folder, "%s/keys", server.dir);
+    snprintf(path, sizeof path, "%s/key", folder);
+    snprintf(new, sizeof new, "%s/new", folder);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    write_file(path, "the first secret, of 32 bytes or more!");
+    server_start(&server, OPTIONS("--secret-file", path));
+    write_file(new, "the second secret, of 32 bytes or more");
+    assert_int_equal(rename(new, path), 0);
+    server_signal(&server, SIGHUP);
+    server_wait_text(&server, "read the secret file again");
+}
+
 static void hup_without_a_secret_makes_none(void **state)
 {
     (void)state;
@@ -424,6 +440,7 @@ int main(void)
             hup_takes_a_new_secret_and_the_old_tokens_stay_good_until_the_next, prepare, finish),
         cmocka_unit_test_setup_teardown(
             the_previous_secret_ends_with_the_next_hup_also_if_nothing_changed, prepare, finish),
+        cmocka_unit_test_setup_teardown(a_secret_elsewhere_may_be_replaced, prepare, finish),
         cmocka_unit_test_setup_teardown(hup_without_a_secret_makes_none, prepare, finish),
         cmocka_unit_test_setup_teardown(the_health_check_says_that_it_is_shutting_down, prepare,
                                         finish),

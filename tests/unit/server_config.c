@@ -23,10 +23,10 @@ static enum config_result parse(const char *words)
 {
     static char line[1024];
     static char program[] = "parleyd";
-    char *argv[40] = {program};
+    char *argv[64] = {program};
     int argc = 1;
     snprintf(line, sizeof line, "%s", words);
-    for (char *word = strtok(line, " "); word && argc < 39; word = strtok(NULL, " "))
+    for (char *word = strtok(line, " "); word && argc < 63; word = strtok(NULL, " "))
         argv[argc++] = word;
     return config_parse(&config, argc, argv, &error);
 }
@@ -44,6 +44,7 @@ static void the_defaults_are_those_of_the_help(void **state)
     assert_int_equal(config.trusted_n, 0);
     assert_null(config.admin);
     assert_null(config.user);
+    assert_int_equal(config.confine, CONFINE_YES);
     assert_false(config.demo);
     assert_int_equal(config.max_connections, 0);
     assert_int_equal(config.max_user_connections, 32);
@@ -62,7 +63,7 @@ static void every_option_reaches_its_field(void **state)
     (void)state;
     assert_int_equal(parse("--listen a:1 --listen=unix:s --data d --secret-file s --sync 250 "
                            "--origin https://a --origin=* --admin b:2 --demo --user u "
-                           "--trusted-proxy unix --trusted-proxy 10.0.0.0/8 "
+                           "--confine require --trusted-proxy unix --trusted-proxy 10.0.0.0/8 "
                            "--max-connections 1000 --max-user-connections 7 --max-frame 2048 "
                            "--max-content 99 --max-queue 5000 --rate 0 --idle-timeout 3 "
                            "--log-level debug"),
@@ -79,6 +80,7 @@ static void every_option_reaches_its_field(void **state)
     assert_int_equal(config.trusted_n, 2);
     assert_int_equal(config.trusted[0].bits, 128);
     assert_int_equal(config.trusted[1].bits, 96 + 8);
+    assert_int_equal(config.confine, CONFINE_REQUIRE);
     assert_true(config.demo);
     assert_string_equal(config.user, "u");
     assert_int_equal(config.max_connections, 1000);
@@ -140,6 +142,8 @@ static void what_is_wrong_is_named_with_what_is_right(void **state)
         {"--sync=60000", NULL},
         {"--log-level=loud", "log-level: \"loud\" is neither error, warn, info nor debug"},
         {"--log-level=error", NULL},
+        {"--confine=maybe", "confine: \"maybe\" is neither yes, off nor require"},
+        {"--confine=off", NULL},
         {"--data=", "data: the value is empty; expected DIR"},
         {"--listen=", "listen: the value is empty; expected ADDR"},
         {"--origin=", "origin: the value is empty; expected ORIGIN"},

@@ -139,11 +139,48 @@ static bool read_number(const struct request *r, const char *name, uint64_t max,
     return false;
 }
 
+/* An address that stands for many: a proxy that does not say for whom it speaks. */
+static bool is_shared(const struct chat *chat, const struct ip *ip)
+{
+    static const struct ip_range unix_peer = {.bits = 128};
+    return ip_is_in(ip, &chat->options.trusted) || ip_is_in(ip, &(struct ip_ranges){&unix_peer, 1});
+}
+
+/* The more bad tokens come from an address, the longer it has to wait. */
+static void count_bad_token(const struct session *s)
+{
+    struct chat *chat = session_chat(s);
+    char peer[IP_TEXT];
+    if (is_shared(chat, &s->ws.peer))
+        return;
+    int64_t wait = backoff_count(&chat->backoff, &s->ws.peer, s->ws.stream.kind->set->loop->now);
+    if (wait == 0)
+        return;
+    ip_format(peer, &s->ws.peer);
+    log_write(chat->options.log, LOG_WARN, "%s: many bad tokens; it has to wait for %d s", peer,
+              (int)(wait / 1000));
+}
+
+/* Refuses the request of an address that has to wait. */
+static bool must_wait(const struct request *r)
+{
+    const struct session *s = r->session;
+    int64_t wait =
+        backoff_wait(&session_chat(s)->backoff, &s->ws.peer, s->ws.stream.kind->set->loop->now);
+    if (wait == 0)
+        return false;
+    refuse(r, "rate_limited", "many bad tokens came from this address; try again in %d s",
+           (int)((wait + 999) / 1000));
+    return true;
+}
+
 /* Reads and judges a token, or refuses the request. */
 static bool read_token(const struct request *r, struct json_value v, struct jwt *out)
 {
     struct chat *chat = session_chat(r->session);
     uint8_t token[JWT_MAX];
+    if (must_wait(r))
+        return false;
     if (v.type != JSON_STRING) {
         refuse(r, "bad_request", "\"token\" %s; expected a string, a JWT signed with HS256",
                v.type == JSON_NULL ? "is missing" : "is no string");
@@ -158,6 +195,8 @@ static bool read_token(const struct request *r, struct json_value v, struct jwt 
                                         clock_wall_ms(chat->options.clock), out);
     if (status == JWT_OK)
         return true;
+    if (status != JWT_EXPIRED)
+        count_bad_token(r->session);
     refuse(r, status == JWT_EXPIRED ? "token_expired" : "bad_token", "%s", jwt_status_text(status));
     return false;
 }

@@ -246,6 +246,7 @@ int chat_close(struct chat *chat)
     chat->kind.stream.set->loop->settle.run = NULL;
     int failure = store_close(chat->store);
     hub_fini(&chat->hub);
+    backoff_fini(&chat->backoff);
     buf_free(&chat->pending);
     buf_free(&chat->frame);
     buf_free(&chat->text);

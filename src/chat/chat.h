@@ -26,11 +26,11 @@ enum chat_close_code {
 
 struct chat_options {
     uint32_t max_user_connections;
-    uint32_t max_frame;       /* bytes */
-    uint32_t max_content;     /* bytes of UTF-8 */
-    uint32_t max_queue;       /* bytes of live events that wait for one reader */
-    uint32_t rate;            /* events a second and connection; 0: no limit */
-    uint32_t idle_ms;         /* silence that ends a connection; a ping is sent after 5/9 of it */
+    uint32_t max_frame;   /* bytes */
+    uint32_t max_content; /* bytes of UTF-8 */
+    uint32_t max_queue;   /* bytes of live events that wait for one reader */
+    uint32_t rate;    /* events a second and connection, four times that of a user; 0: no limit */
+    uint32_t idle_ms; /* silence that ends a connection; a ping is sent after 5/9 of it */
     struct ip_ranges trusted; /* proxies in front */
     const char **origins;     /* allowed ones besides the server's own; "*": all */
     size_t origins_n;
@@ -59,6 +59,7 @@ struct chat {
     struct watch store_watch;
     struct timer hour; /* the store hears what time it is */
     struct hub hub;
+    struct backoff backoff;
     struct list waiting;      /* answers that wait for the disk */
     struct list unregistered; /* sessions without a user, by `link` */
     struct hmac_key keys[2];  /* of the tokens: the present secret, the one before it */

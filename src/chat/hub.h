@@ -6,11 +6,13 @@
 
 #include "base/list.h"
 #include "base/table.h"
+#include "chat/limits.h"
 
 struct online {
     struct list sessions; /* of struct session, by `link` */
     uint32_t number;      /* its place in the hub */
     uint32_t count;       /* sessions */
+    struct bucket bucket; /* events of all of them together */
     uint8_t name_n;
     uint8_t name[];
 };

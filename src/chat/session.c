@@ -13,6 +13,10 @@
 /* Sends that wait for their commit before no more is read from a connection. */
 #define SESSION_PENDING 1024
 
+/* How many connections at their full rate one user may have: a device that floods does not silence
+   his others, and many connections do not get him many times the rate. */
+#define SESSION_USER_SHARE 4
+
 struct held {
     struct buf frames;
     uint16_t code; /* to close with behind them; 0: go on */
@@ -45,8 +49,8 @@ void session_start(struct session *s)
 
 void session_opened(struct session *s)
 {
-    s->opened = s->refilled = session_now(s);
-    s->credit = 2000 * session_chat(s)->options.rate;
+    s->opened = session_now(s);
+    bucket_init(&s->bucket, s->opened, session_chat(s)->options.rate);
     stream_set_timer(&s->ws.stream, SESSION_TICK_MS);
 }
 
@@ -194,23 +198,25 @@ void session_timer(struct session *s)
 
 /* ---- limits ------------------------------------------------------------------------------ */
 
+static uint32_t user_rate(const struct session *s)
+{
+    uint64_t rate = SESSION_USER_SHARE * (uint64_t)session_chat(s)->options.rate;
+    return rate < 1000000 ? (uint32_t)rate : 1000000;
+}
+
 bool session_charge(struct session *s)
 {
     uint32_t rate = session_chat(s)->options.rate;
     if (!rate)
         return true;
-    uint64_t passed = session_now(s) - s->refilled;
-    uint64_t credit = s->credit + passed * rate;
-    s->refilled = session_now(s);
-    s->credit = (uint32_t)(credit < 2000ULL * rate ? credit : 2000ULL * rate);
-    if (s->credit < 1000) {
-        if (++s->refusals == SESSION_FLOOD)
-            session_close(s, CLOSE_POLICY, "far more events than the rate allows");
-        return false;
+    if (bucket_take(&s->bucket, session_now(s), rate) &&
+        (!s->user || bucket_take(&s->user->bucket, session_now(s), user_rate(s)))) {
+        s->refusals = 0;
+        return true;
     }
-    s->credit -= 1000;
-    s->refusals = 0;
-    return true;
+    if (++s->refusals == SESSION_FLOOD)
+        session_close(s, CLOSE_POLICY, "far more events than the rate allows");
+    return false;
 }
 
 /* Where there is one too many, closes the session of that user that was silent longest, other than s. */
@@ -245,7 +251,8 @@ int session_register(struct session *s, struct slice user, int64_t expires)
     list_remove(&s->link);
     list_append(&online->sessions, &s->link);
     s->user = online;
-    online->count++;
+    if (online->count++ == 0)
+        bucket_init(&online->bucket, session_now(s), user_rate(s));
     session_evict(s);
     return 0;
 }

@@ -20,8 +20,7 @@ struct session {
     struct answer *answer; /* answer.h's: the long answer; NULL: none */
     int64_t expires;       /* wall clock, ms: the token's end; INT64_MAX: never */
     uint32_t opened;       /* loop->now, truncated: the upgrade, before it the accept */
-    uint32_t refilled;     /* likewise: when `credit` was last reckoned */
-    uint32_t credit;       /* thousandths of events it may send now */
+    struct bucket bucket;  /* events that it may send now */
     uint32_t pending;      /* sends of its that wait for their commit */
     uint16_t refusals;     /* events in a row that were over the rate */
     bool pinged;           /* since something last came in */
@@ -35,7 +34,7 @@ void session_start(struct session *s);
 void session_opened(struct session *s);
 void session_timer(struct session *s);
 
-/* Takes one event off the rate: whether there was one. Floods are closed with 1008. */
+/* Takes one event off the rate, its own and its user's: whether there was one. Floods are closed with 1008. */
 __attribute__((warn_unused_result)) bool session_charge(struct session *s);
 
 /* Makes the session one of that user; a session too many is closed. -ENOMEM. */

@@ -127,7 +127,7 @@ enum config_result config_parse(struct config *out, int argc, char **argv, struc
         {"max-queue", ARG_NUMBER, &out->max_queue, 4096, MAX_QUEUE_LIMIT, "BYTES",
          "of events that wait for a slow reader; default 1048576", 0},
         {"rate", ARG_NUMBER, &out->rate, 0, 1000000, "N",
-         "events a second and connection, bursts of twice that; 0: no limit; default 100", 0},
+         "events a second and connection, four times that a user; 0: no limit; default 100", 0},
         {"idle-timeout", ARG_NUMBER, &out->idle_timeout, 2, 86400, "S",
          "silence, unanswered pings included, that ends a connection; default 45", 0},
         {"log-level", ARG_TEXT, &level, 0, 0, "L", "error, warn, info or debug; default info", 0},

@@ -5,6 +5,7 @@
 #include "codec/jwt.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,14 +157,20 @@ static int stop(void **state)
     return system(command);
 }
 
-static void open_client(struct client *c)
+/* A client who connects from there. */
+static void open_client_from(struct client *c, const struct address *peer)
 {
     int pair[2];
     memset(c, 0, sizeof *c);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
-    chat_accept(&chat, pair[0], &(struct address){0});
+    chat_accept(&chat, pair[0], peer);
     c->fd = pair[1];
     c->pump = pump;
+}
+
+static void open_client(struct client *c)
+{
+    open_client_from(c, &(struct address){0});
 }
 
 /* ttl_ms 0: the token never expires. */
@@ -450,6 +457,169 @@ static void the_rate_refills_with_time(void **state)
         advance(1000);
     }
     client_close(&c);
+}
+
+/* How many of n events are carried out, rather than refused for the rate. */
+static int carried_out(struct client *c, int n)
+{
+    int done = 0;
+    for (int i = 0; i < n; i++) {
+        client_send(c, "{\"event\":\"no such event\"}");
+        assert_true(client_receive(c));
+        done += strstr(c->text, "rate_limited") == NULL;
+    }
+    return done;
+}
+
+static void a_user_has_four_times_the_rate_of_a_connection_however_many_he_has(void **state)
+{
+    (void)state;
+    struct client c[8], other;
+    for (int i = 0; i < 8; i++) {
+        open_client(&c[i]);
+        client_upgrade(&c[i]);
+        register_client(&c[i], "many", 0);
+    }
+    open_client(&other);
+    client_upgrade(&other);
+    register_client(&other, "other", 0);
+    advance(20000); /* every bucket is full */
+    int done = 0;
+    for (int i = 0; i < 8; i++)
+        done += carried_out(&c[i], 25);
+    assert_int_equal(done, 4 * 20); /* two seconds' worth */
+    assert_int_equal(carried_out(&other, 25), 20);
+    advance(1000);
+    done = 0;
+    for (int i = 0; i < 8; i++)
+        done += carried_out(&c[i], 25);
+    assert_int_equal(done, 4 * 10);
+    for (int i = 0; i < 8; i++)
+        client_close(&c[i]);
+    client_close(&other);
+}
+
+static void show_token(struct client *c, const struct address *peer, const char *token,
+                       const char *answer)
+{
+    open_client_from(c, peer);
+    client_upgrade(c);
+    client_sendf(c, "{\"event\":\"registerMessages\",\"data\":{\"token\":\"%s\"}}", token);
+    client_expect(c, answer);
+    client_close(c);
+}
+
+static void an_address_that_shows_many_bad_tokens_has_to_wait_longer_and_longer(void **state)
+{
+    (void)state;
+    struct address bad, good, near, far;
+    struct client c;
+    char token[512];
+    int64_t now = wall(NULL);
+    struct hmac_key key;
+    hmac_key_init(&key, slice_str(secret));
+    token[jwt_sign(token, sizeof token - 1, &key, SLICE("alice"), now, now + 3600000)] = 0;
+    assert_null(address_parse(&bad, "192.0.2.1:1"));
+    assert_null(address_parse(&good, "192.0.2.2:1"));
+    for (int i = 0; i < 9; i++)
+        show_token(&c, &bad, "x.y.z", "*\"bad_token\"*");
+    show_token(&c, &bad, token, "*\"OK\"*");
+    for (int wait = 1; wait <= 64; wait *= 2) {
+        char text[128];
+        show_token(&c, &bad, "x.y.z", "*\"bad_token\"*");
+        snprintf(text, sizeof text, "*many bad tokens*try again in %d s*\"rate_limited\"*", wait);
+        show_token(&c, &bad, token, text);
+        show_token(&c, &good, token, "*\"OK\"*");
+        advance(wait * 1000 - 100);
+        show_token(&c, &bad, token, "*try again in 1 s*");
+        advance(100);
+        show_token(&c, &bad, token, "*\"OK\"*");
+    }
+    show_token(&c, &bad, "x.y.z", "*\"bad_token\"*");
+    show_token(&c, &bad, token, "*try again in 64 s*"); /* no longer than that */
+    /* After a minute without any, all is forgotten. */
+    advance(64000 + 61000);
+    for (int i = 0; i < 9; i++)
+        show_token(&c, &bad, "x.y.z", "*\"bad_token\"*");
+    show_token(&c, &bad, token, "*\"OK\"*");
+    /* Of IPv6 the network counts. */
+    assert_null(address_parse(&near, "[2001:db8::1]:1"));
+    for (int i = 0; i < 10; i++)
+        show_token(&c, &near, "x.y.z", "*\"bad_token\"*");
+    assert_null(address_parse(&near, "[2001:db8::ffff:0:0:2]:1"));
+    assert_null(address_parse(&far, "[2001:db8:0:1::1]:1"));
+    show_token(&c, &near, token, "*\"rate_limited\"*");
+    show_token(&c, &far, token, "*\"OK\"*");
+}
+
+static void a_proxy_that_does_not_say_for_whom_it_speaks_never_has_to_wait(void **state)
+{
+    (void)state;
+    static struct ip_range range;
+    struct address proxy;
+    struct client c;
+    assert_null(ip_range_parse(&range, "10.0.0.0/8"));
+    chat.options.trusted = (struct ip_ranges){&range, 1};
+    assert_null(address_parse(&proxy, "10.0.0.1:1"));
+    for (int i = 0; i < 20; i++) {
+        show_token(&c, &proxy, "x.y.z", "*\"bad_token\"*");
+        show_token(&c, &(struct address){.storage.ss_family = AF_UNIX}, "x", "*\"bad_token\"*");
+    }
+}
+
+/* 1,024 addresses are remembered; beside them the rest of the table is not touched. */
+static void bad_tokens_of_any_number_of_addresses_take_a_bounded_table(void **state)
+{
+    (void)state;
+    struct backoff b = {0};
+    struct ip ip, first = {0};
+    for (uint32_t i = 0; i < 3 * BACKOFF_ADDRESSES; i++) {
+        uint8_t bytes[4] = {10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i};
+        ip = ip_from_bytes(bytes, 4);
+        first = i == 0 ? ip : first;
+        for (int k = 0; k < 10; k++)
+            backoff_count(&b, &ip, (int64_t)i);
+    }
+    assert_int_equal(b.n, BACKOFF_ADDRESSES);
+    assert_int_equal(backoff_wait(&b, &ip, 3 * BACKOFF_ADDRESSES - 1), 1000);
+    assert_int_equal(backoff_wait(&b, &first, 0), 0); /* the oldest made room */
+    backoff_fini(&b);
+}
+
+/* One client has sent all that his socket takes, another one line: that is answered in the same turn. */
+static void a_client_that_floods_does_not_hold_up_a_quiet_one(void **state)
+{
+    (void)state;
+    static const char request[] = "{\"event\":\"x\"}";
+    struct client flood, quiet;
+    int sent = 0;
+    chat.options.rate = 0;
+    open_client(&flood);
+    client_upgrade(&flood);
+    open_client(&quiet);
+    client_upgrade(&quiet);
+    int size = 1 << 20;
+    assert_int_equal(setsockopt(flood.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), 0);
+    int flags = fcntl(flood.fd, F_GETFL);
+    uint8_t frame[6 + sizeof request - 1] = {0x81, 0x80 | (sizeof request - 1)};
+    memcpy(frame + 6, request, sizeof request - 1);
+    uint8_t frames[sizeof frame * 100];
+    for (size_t i = 0; i < 100; i++)
+        memcpy(frames + i * sizeof frame, frame, sizeof frame);
+    assert_int_equal(fcntl(flood.fd, F_SETFL, flags | O_NONBLOCK), 0);
+    while (send(flood.fd, frames, sizeof frames, MSG_NOSIGNAL) == (ssize_t)sizeof frames)
+        sent += 100;
+    client_send(&quiet, "{\"event\":\"hello\"}");
+    uint64_t before = chat.stats.requests;
+    pump();
+    uint8_t answer[64];
+    assert_true(recv(quiet.fd, answer, sizeof answer, MSG_DONTWAIT) > 0);
+    /* And the flood had its turn, of one read, but not more. */
+    uint64_t carried = chat.stats.requests - before;
+    assert_in_range(carried, 2, STREAM_READ / sizeof frame + 1);
+    assert_true(sent > 2 * STREAM_READ / (int)sizeof frame);
+    client_close(&flood);
+    client_close(&quiet);
 }
 
 /* Waits for the reading thread, too. */
@@ -783,6 +953,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_reader_that_takes_nothing_for_20_s_is_cut_off, start,
                                         stop),
         cmocka_unit_test_setup_teardown(the_rate_refills_with_time, start, stop),
+        cmocka_unit_test_setup_teardown(
+            a_user_has_four_times_the_rate_of_a_connection_however_many_he_has, start, stop),
+        cmocka_unit_test_setup_teardown(
+            an_address_that_shows_many_bad_tokens_has_to_wait_longer_and_longer, start, stop),
+        cmocka_unit_test_setup_teardown(
+            a_proxy_that_does_not_say_for_whom_it_speaks_never_has_to_wait, start, stop),
+        cmocka_unit_test(bad_tokens_of_any_number_of_addresses_take_a_bounded_table),
+        cmocka_unit_test_setup_teardown(a_client_that_floods_does_not_hold_up_a_quiet_one, start,
+                                        stop),
         cmocka_unit_test_setup_teardown(history_on_a_cold_disk_comes_whole_and_others_do_not_wait,
                                         start, stop),
         cmocka_unit_test_setup_teardown(

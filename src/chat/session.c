@@ -28,6 +28,17 @@ static uint32_t session_now(const struct session *s)
     return (uint32_t)s->ws.stream.kind->set->loop->now;
 }
 
+static int64_t min64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* When to look at it next at the latest: in time for the first ping, too. */
+static int64_t tick(const struct session *s)
+{
+    return min64(SESSION_TICK_MS, (int64_t)session_chat(s)->options.idle_ms * 5 / 9);
+}
+
 struct session *session_new(void)
 {
     struct session *s = calloc(1, sizeof *s);
@@ -40,6 +51,7 @@ void session_start(struct session *s)
 {
     struct chat *chat = session_chat(s);
     chat->stats.connections++;
+    chat->kind.stream.set->memory += sizeof *s;
     chat->stats.accepted++;
     list_append(&chat->unregistered, &s->link);
     s->opened = session_now(s);
@@ -51,13 +63,15 @@ void session_opened(struct session *s)
 {
     s->opened = session_now(s);
     bucket_init(&s->bucket, s->opened, session_chat(s)->options.rate);
-    stream_set_timer(&s->ws.stream, SESSION_TICK_MS);
+    stream_set_timer(&s->ws.stream, tick(s));
 }
 
 static void held_free(struct session *s)
 {
-    if (s->held)
+    if (s->held) {
+        s->ws.stream.kind->set->memory -= s->held->frames.cap;
         buf_free(&s->held->frames);
+    }
     free(s->held);
     s->held = NULL;
 }
@@ -79,6 +93,7 @@ static void session_forget(struct session *s)
 void session_closed(struct session *s)
 {
     session_chat(s)->stats.connections--;
+    s->ws.stream.kind->set->memory -= sizeof *s;
     session_forget(s);
     held_free(s);
     s->gone = true;
@@ -151,11 +166,6 @@ static int64_t until_expiry(const struct session *s)
     if (s->expires > now + 3600000)
         return 3600000;
     return s->expires - now;
-}
-
-static int64_t min64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 void session_timer(struct session *s)
@@ -242,7 +252,7 @@ int session_register(struct session *s, struct slice user, int64_t expires)
 {
     struct chat *chat = session_chat(s);
     s->expires = expires;
-    stream_set_timer(&s->ws.stream, min64(SESSION_TICK_MS, until_expiry(s)));
+    stream_set_timer(&s->ws.stream, min64(tick(s), until_expiry(s)));
     if (s->user)
         return 0;
     struct online *online = hub_enter(&chat->hub, user);
@@ -275,8 +285,10 @@ void session_send(struct session *s, const struct buf *text)
         return;
     }
     struct buf *frames = &s->held->frames;
+    s->ws.stream.kind->set->memory -= frames->cap;
     buf_append(frames, head, frame_write_head(head, FRAME_TEXT, text->n));
     buf_append_slice(frames, buf_slice(text));
+    s->ws.stream.kind->set->memory += frames->cap;
     if (frames->failed)
         stream_close(&s->ws.stream);
 }

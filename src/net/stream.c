@@ -55,12 +55,13 @@ void stream_set_fini(struct stream_set *set)
 
 /* ---- chunks ------------------------------------------------------------------------------ */
 
-static struct chunk *chunk_alloc(size_t cap)
+static struct chunk *chunk_alloc(struct stream_set *set, size_t cap)
 {
     struct chunk *c = malloc(sizeof *c + cap);
     if (!c)
         return NULL;
     *c = (struct chunk){.next = c, .cap = (uint32_t)cap};
+    set->memory += sizeof *c + cap;
     return c;
 }
 
@@ -69,7 +70,7 @@ static struct chunk *chunk_new(struct stream_set *set, size_t room)
 {
     struct chunk *c = set->spare;
     if (!c || room > CHUNK_CAP)
-        return chunk_alloc(room > CHUNK_CAP ? room : CHUNK_CAP);
+        return chunk_alloc(set, room > CHUNK_CAP ? room : CHUNK_CAP);
     set->spare = c->next;
     set->spare_n--;
     c->next = c;
@@ -86,6 +87,7 @@ static void chunk_free(struct stream_set *set, struct chunk *c)
         set->spare = c;
         set->spare_n++;
     } else {
+        set->memory -= sizeof *c + c->cap;
         free(c);
     }
 }
@@ -368,7 +370,7 @@ static void stream_feed(struct stream *s, size_t n)
     size_t used = s->kind->on_input(s, set->in, n);
     if (used == n || stream_ending(s))
         return;
-    struct chunk *rest = chunk_alloc(n - used);
+    struct chunk *rest = chunk_alloc(set, n - used);
     if (!rest) {
         stream_close(s);
         return;

@@ -37,6 +37,9 @@ struct stream_set {
     struct chunk *spare; /* chunks to use again */
     uint32_t spare_n;
     uint32_t open; /* streams that are not let go of yet */
+    /* Bytes that the connections own: here their queues and what is set aside of their input, spare
+       chunks too; by their owners themselves, messages in pieces and what else waits for them. */
+    size_t memory;
     struct random_pool random;
     uint64_t bytes_in, bytes_out, reads, writes; /* for the metrics */
 };

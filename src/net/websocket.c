@@ -246,19 +246,31 @@ static size_t read_request(struct websocket *ws, struct slice all)
     return used;
 }
 
+/* Puts more behind what has come of a message: whether there was memory for it. */
+static bool message_append(struct websocket *ws, struct slice bytes)
+{
+    struct stream_set *set = ws->stream.kind->set;
+    if (!ws->message)
+        ws->message = calloc(1, sizeof *ws->message);
+    if (!ws->message)
+        return false;
+    set->memory -= ws->message->cap;
+    buf_append_slice(ws->message, bytes);
+    set->memory += ws->message->cap;
+    return !ws->message->failed;
+}
+
 static void send_request(struct websocket *ws, const char *host, const char *path)
 {
     uint8_t nonce[16];
     char key[BASE64_SIZE(sizeof nonce)];
-    ws->message = calloc(1, sizeof *ws->message);
-    if (!ws->message || random_bytes(nonce, sizeof nonce)) {
+    if (random_bytes(nonce, sizeof nonce)) {
         stream_close(&ws->stream);
         return;
     }
     base64_encode(key, slice_of(nonce, sizeof nonce));
     /* Kept until the response comes. */
-    buf_append(ws->message, key, HANDSHAKE_KEY);
-    if (ws->message->failed) {
+    if (!message_append(ws, slice_of(key, HANDSHAKE_KEY))) {
         stream_close(&ws->stream);
         return;
     }
@@ -276,8 +288,10 @@ static void send_request(struct websocket *ws, const char *host, const char *pat
 
 static void message_free(struct websocket *ws)
 {
-    if (ws->message)
+    if (ws->message) {
+        ws->stream.kind->set->memory -= ws->message->cap;
         buf_free(ws->message);
+    }
     free(ws->message);
     ws->message = NULL;
 }
@@ -346,11 +360,7 @@ static void receive_data(struct websocket *ws, const struct frame *f)
         websocket_kind(ws)->on_message(ws, f->opcode, f->payload);
         return;
     }
-    if (!ws->message)
-        ws->message = calloc(1, sizeof *ws->message);
-    if (ws->message)
-        buf_append_slice(ws->message, f->payload);
-    if (!ws->message || ws->message->failed) {
+    if (!message_append(ws, f->payload)) {
         fail(ws, CLOSE_SERVER_ERROR, "out of memory");
         return;
     }

@@ -80,6 +80,7 @@ enum config_result config_parse(struct config *out, int argc, char **argv, struc
                            .max_frame = 64 << 10,
                            .max_content = 16 << 10,
                            .max_queue = 1 << 20,
+                           .max_memory = 1u << 30,
                            .rate = 100,
                            .idle_timeout = 45};
     const char *file = NULL, *sync = "always", *level = "info", *confine_name = "yes";
@@ -126,6 +127,8 @@ enum config_result config_parse(struct config *out, int argc, char **argv, struc
          "of one message as UTF-8; default 16384", 0},
         {"max-queue", ARG_NUMBER, &out->max_queue, 4096, MAX_QUEUE_LIMIT, "BYTES",
          "of events that wait for a slow reader; default 1048576", 0},
+        {"max-memory", ARG_NUMBER, &out->max_memory, 0, UINT32_MAX, "BYTES",
+         "of all connections, beyond which no more are taken; 0: no limit; default 1073741824", 0},
         {"rate", ARG_NUMBER, &out->rate, 0, 1000000, "N",
          "events a second and connection, four times that a user; 0: no limit; default 100", 0},
         {"idle-timeout", ARG_NUMBER, &out->idle_timeout, 2, 86400, "S",

@@ -13,12 +13,20 @@ void metrics_write(struct buf *out, const struct server *server)
     const struct chat_stats *chat = &server->chat.stats;
     const struct stream_set *streams = &server->streams;
     struct store_stats store;
+    uint64_t rests = server->admin.rests;
+    for (size_t i = 0; i < server->listeners_n; i++)
+        rests += server->listeners[i].rests;
     store_get_stats(server->chat.store, &store);
     const struct metric metrics[] = {
         {"parley_connections", "gauge", "Connections open now.", chat->connections},
         {"parley_users_online", "gauge", "Users with a registered connection.",
          server->chat.hub.names.count},
         {"parley_connections_accepted_total", "counter", "Connections accepted.", chat->accepted},
+        {"parley_connections_refused_total", "counter", "Connections answered with 503.",
+         server->turned_away},
+        {"parley_accept_rests_total", "counter", "Times that descriptors or memory ran out.",
+         rests},
+        {"parley_connection_memory_bytes", "gauge", "What --max-memory bounds.", streams->memory},
         {"parley_events_received_total", "counter", "Events of clients.", chat->requests},
         {"parley_events_refused_total", "counter", "Events answered with an info.", chat->refused},
         {"parley_messages_stored_total", "counter", "Messages stored.", chat->stored},

@@ -6,6 +6,9 @@
 #include "server/secret.h"
 
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +18,8 @@
 
 /* Descriptors that are not clients': log segments, listeners, epoll, and some to spare. */
 #define SERVER_OWN_DESCRIPTORS 64
+/* Bytes of connections' memory whose giving back is worth some work. */
+#define SERVER_MUCH_MEMORY (8 << 20)
 
 __attribute__((format(printf, 3, 4))) static enum exit_status
 fail(struct server_error *error, enum exit_status status, const char *format, ...)
@@ -29,14 +34,17 @@ fail(struct server_error *error, enum exit_status status, const char *format, ..
 /* ---- accepting --------------------------------------------------------------------------- */
 
 /* A word to whoever comes too many, as far as the socket takes it at once. */
-static void turn_away(int fd)
+static void turn_away(struct server *server, int fd, const char *why)
 {
-    static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n"
-                               "Connection: close\r\nContent-Length: 31\r\n\r\n"
-                               "Too many connections are open.\n";
-    ssize_t sent = send(fd, text, sizeof text - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    char text[256];
+    int n = snprintf(text, sizeof text,
+                     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n"
+                     "Connection: close\r\nContent-Length: %zu\r\n\r\n%s",
+                     strlen(why), why);
+    ssize_t sent = send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent;
     close(fd);
+    server->turned_away++;
 }
 
 struct admin_connection {
@@ -47,8 +55,11 @@ struct admin_connection {
 static void accepted(struct listener *l, int fd, const struct address *peer)
 {
     struct server *server = l->ctx;
+    size_t max_memory = server->config->max_memory;
     if (server->streams.open >= server->max_connections)
-        turn_away(fd);
+        turn_away(server, fd, "Too many connections are open.\n");
+    else if (max_memory && server->streams.memory >= max_memory)
+        turn_away(server, fd, "The connections that are open hold too much memory.\n");
     else
         chat_accept(&server->chat, fd, peer);
 }
@@ -291,12 +302,28 @@ enum exit_status server_open(struct server *server, const struct config *config,
 
 /* ---- running ----------------------------------------------------------------------------- */
 
+/* glibc keeps what lies below anything that is in use: after a great deal was given up, it is told to
+   return it. Other libcs return it by themselves. */
+static void give_memory_back(struct server *server)
+{
+    size_t now = server->streams.memory;
+    if (now > server->most_memory)
+        server->most_memory = now;
+    if (server->most_memory < SERVER_MUCH_MEMORY || now > server->most_memory / 2)
+        return;
+    server->most_memory = now;
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
 int server_run(struct server *server)
 {
     while (!server->draining || (server->streams.open && server->loop.now < server->drain_until)) {
         int result = loop_turn(&server->loop, server->draining ? 50 : -1);
         if (result < 0)
             return result;
+        give_memory_back(server);
     }
     return 0;
 }

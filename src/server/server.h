@@ -30,6 +30,8 @@ struct server {
     size_t listeners_n;
     struct listener admin;
     uint32_t max_connections;
+    uint64_t turned_away; /* with 503 */
+    size_t most_memory;   /* of streams.memory since it was last given back */
     bool draining;
     int64_t drain_until; /* of loop.now */
     int64_t started;     /* of loop.now */

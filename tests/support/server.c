@@ -84,6 +84,10 @@ static void spawn(struct server *s, const char *const *options)
             signal(SIGXFSZ, SIG_IGN);
             setrlimit(RLIMIT_FSIZE, &limit);
         }
+        if (s->descriptor_limit) {
+            struct rlimit limit = {s->descriptor_limit, s->descriptor_limit};
+            setrlimit(RLIMIT_NOFILE, &limit);
+        }
         execvp(argv[0], (char **)argv);
         _exit(127);
     }

@@ -150,6 +150,7 @@ static int stop(void **state)
     char command[128];
     (void)state;
     chat_close(&chat);
+    assert_int_equal(streams.memory, streams.spare_n * 4096); /* all is accounted for */
     stream_set_fini(&streams);
     loop_fini(&loop);
     disk_close_dir(&disk);

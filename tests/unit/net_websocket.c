@@ -119,6 +119,7 @@ static int teardown(void **state)
         stream_close(&client.ws.stream);
     turns(2);
     assert_int_equal(set.open, 0);
+    assert_int_equal(set.memory, set.spare_n * 4096); /* all is accounted for */
     if (raw >= 0)
         close(raw);
     raw = -1;

@@ -51,6 +51,7 @@ static void the_defaults_are_those_of_the_help(void **state)
     assert_int_equal(config.max_frame, 65536);
     assert_int_equal(config.max_content, 16384);
     assert_int_equal(config.max_queue, 1048576);
+    assert_int_equal(config.max_memory, 1u << 30);
     assert_int_equal(config.rate, 100);
     assert_int_equal(config.idle_timeout, 45);
     assert_int_equal(config.log_level, LOG_INFO);
@@ -65,7 +66,8 @@ static void every_option_reaches_its_field(void **state)
                            "--origin https://a --origin=* --admin b:2 --demo --user u "
                            "--confine require --trusted-proxy unix --trusted-proxy 10.0.0.0/8 "
                            "--max-connections 1000 --max-user-connections 7 --max-frame 2048 "
-                           "--max-content 99 --max-queue 5000 --rate 0 --idle-timeout 3 "
+                           "--max-content 99 --max-queue 5000 --max-memory 7 --rate 0 "
+                           "--idle-timeout 3 "
                            "--log-level debug"),
                      CONFIG_OK);
     assert_int_equal(config.listen.n, 2);
@@ -88,6 +90,7 @@ static void every_option_reaches_its_field(void **state)
     assert_int_equal(config.max_frame, 2048);
     assert_int_equal(config.max_content, 99);
     assert_int_equal(config.max_queue, 5000);
+    assert_int_equal(config.max_memory, 7);
     assert_int_equal(config.rate, 0);
     assert_int_equal(config.idle_timeout, 3);
     assert_int_equal(config.log_level, LOG_DEBUG);
@@ -104,7 +107,7 @@ static void numbers_are_taken_from_their_least_to_their_most(void **state)
         {"max-connections", 1, 10000000}, {"max-user-connections", 1, 100000},
         {"max-frame", 1024, 1 << 20},     {"max-content", 1, 128 << 10},
         {"max-queue", 4096, 1 << 30},     {"rate", 0, 1000000},
-        {"idle-timeout", 2, 86400},
+        {"idle-timeout", 2, 86400},       {"max-memory", 0, UINT32_MAX},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         const int64_t values[] = {numbers[i].min, numbers[i].max, (int64_t)numbers[i].min - 1,

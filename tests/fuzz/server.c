@@ -140,7 +140,7 @@ static void connect_client(struct connection *c)
     setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &little, sizeof little);
     c->fd = pair[1];
     scarce_begin();
-    chat_accept(&server.chat, pair[0]);
+    chat_accept(&server.chat, pair[0], &(struct address){0});
     scarce_end();
 }
 

@@ -73,12 +73,34 @@ void rig_open(struct rig *r, const char *path, enum store_sync sync, bool count_
                                           .log = &r->log,
                                           .sync = sync,
                                           .sync_ms = 100,
+                                          .prepare = 1 << 20,
                                           .committed = on_committed,
                                           .failed = on_failed,
                                           .ctx = r};
     struct store_error error;
     if (store_open(&r->store, &options, &error))
         run_die(0, "cannot open %s: %s", path, error.text);
+}
+
+void rig_compact(const char *path)
+{
+    struct rig r = {.log = {.level = LOG_WARN, .program = "store-bench"}};
+    snprintf(r.path, sizeof r.path, "%s", path);
+    int result = disk_open_dir(&r.disk, path);
+    const struct store_options options = {.disk = &r.disk,
+                                          .log = &r.log,
+                                          .arrange = true,
+                                          .inline_commit = true,
+                                          .committed = on_committed,
+                                          .failed = on_failed,
+                                          .ctx = &r};
+    struct store_error error;
+    if (result || store_open(&r.store, &options, &error))
+        run_die(-result, "cannot open %s", path);
+    result = store_compact(r.store, NULL, NULL);
+    if (result)
+        run_die(-result, "cannot arrange %s", path);
+    rig_close(&r);
 }
 
 void rig_close(struct rig *r)

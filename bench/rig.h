@@ -36,6 +36,9 @@ uint64_t rig_reads(void);
 void rig_open(struct rig *r, const char *path, enum store_sync sync, bool count_reads);
 void rig_close(struct rig *r);
 
+/* Arranges the log in that folder, as parley-log compact does. */
+void rig_compact(const char *path);
+
 struct slice rig_user(char room[8], uint32_t conversation, int side);
 struct slice rig_content(uint64_t n); /* a JSON string of RIG_CONTENT bytes; any n will do */
 

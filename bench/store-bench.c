@@ -103,6 +103,11 @@ static void make_logs(struct bench *b, const struct options *o)
         make_killed_log(b);
     if (wanted(o, COLD) || wanted(o, SERVER))
         make_log(b->cold_path, b->cold, b->conversations, b->cold / 500);
+    if (wanted(o, COLD)) {
+        make_log(b->arranged_path, b->cold, b->conversations, b->cold / 500);
+        tell("segments are being arranged", 1);
+        rig_compact(b->arranged_path);
+    }
 }
 
 static void measure(struct bench *b, const struct options *o)
@@ -282,6 +287,7 @@ static void plan(struct bench *b, const struct options *o, const char *path)
     b->small = o->quick ? 2000 : 100000;
     b->wide = o->quick ? 20000 : o->messages < 10000000 ? o->messages : 10000000;
     b->cold = o->quick ? 5000 : ((uint64_t)o->cold_mib << 20) / 224;
+    snprintf(b->arranged_path, sizeof b->arranged_path, "%.200s/arranged", path);
     snprintf(b->path, sizeof b->path, "%.200s", path);
     snprintf(b->large_path, sizeof b->large_path, "%.200s/large", path);
     snprintf(b->small_path, sizeof b->small_path, "%.200s/small", path);

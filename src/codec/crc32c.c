@@ -81,7 +81,7 @@ struct crc32c_lanes {
 };
 
 static const struct crc32c_lanes crc32c_long = {1024, 0x170076fa, 0xa51b6135};
-static const struct crc32c_lanes crc32c_short = {128, 0x0d3b6092, 0xb9e02b86};
+static const struct crc32c_lanes crc32c_short = {64, 0x9e4addf8, 0x0d3b6092};
 
 CRC32C_TARGET static inline uint64_t crc32c_multiply(uint64_t crc, uint32_t by)
 {

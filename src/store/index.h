@@ -71,6 +71,13 @@ static inline bool index_is_used(const struct index *ix, uint32_t number)
     return number < ix->conversation_count && ix->conversations[number].user[0] != INDEX_NONE;
 }
 
+/* The conversation of this number, if there is one, will be asked for soon. */
+static inline void index_prefetch(const struct index *ix, uint32_t number)
+{
+    if (number < ix->conversation_count)
+        __builtin_prefetch(&ix->conversations[number], 1);
+}
+
 /*
  * Filling an empty index with what a log, or a checkpoint, says: in any order, the users of each
  * conversation once (-EEXIST: they have another number, or it has other users; -ENOMEM), its newest

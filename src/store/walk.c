@@ -315,6 +315,9 @@ static enum store_status walk_record_at(struct walk *w, uint64_t at, struct reco
     status = walk_bytes(w, at, record->length, p);
     if (status)
         return status;
+    /* The conversation of the record behind it is what reading waits for longest. */
+    if (w->window.n - (at - w->window.at) >= record->length + RECORD_HEAD)
+        index_prefetch(w->index, le32_load(*p + record->length + 12));
     return record_valid(record, *p, w->segment.head.base + at) ? STORE_OK : STORE_END;
 }
 

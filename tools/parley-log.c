@@ -75,7 +75,7 @@ static enum exit_status exit_of(enum store_status status)
 static enum exit_status refused(struct job *job, const char *verb, const char *path, int error)
 {
     say(job, "cannot %s %s: %s", verb, path, strerror(-error));
-    return error == -EIO || error == -ENOSPC ? EXIT_IO : EXIT_SYSTEM;
+    return disk_failed(error) ? EXIT_IO : EXIT_SYSTEM;
 }
 
 /* The end of a command: what it printed must have arrived. */

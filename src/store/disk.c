@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,6 +159,11 @@ static int disk_lock(void *ctx)
     }
     folder->lock = fd;
     return 0;
+}
+
+bool disk_failed(int error)
+{
+    return error == -EIO || error == -ENOSPC || error == -EDQUOT || error == -EFBIG;
 }
 
 int disk_write_file(const struct disk *disk, const char *name, const void *p, size_t n)

@@ -11,6 +11,7 @@
 #ifndef STORE_DISK_H
 #define STORE_DISK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,9 @@ struct disk {
     int (*lock)(void *ctx);
     void *ctx;
 };
+
+/* Whether this -errno says that the disk failed, or is full, and not that the system refused. */
+bool disk_failed(int error);
 
 /* Writes the file of this name, all of it or nothing, and makes it durable; until then it is called
  * NAME.new. 0 or -errno. */

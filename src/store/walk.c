@@ -19,7 +19,7 @@ enum store_status walk_refused(const struct walk *w, const char *verb, const cha
 {
     snprintf(w->error->text, sizeof w->error->text, "cannot %s %s: %s", verb,
              *name ? name : "the data directory", strerror(-error));
-    return error == -EIO ? STORE_IO : STORE_SYSTEM;
+    return disk_failed(error) ? STORE_IO : STORE_SYSTEM;
 }
 
 static enum store_status walk_refused_segment(const struct walk *w, const char *verb, int error)

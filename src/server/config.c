@@ -127,7 +127,7 @@ enum config_result config_parse(struct config *out, int argc, char **argv, struc
          "of one message as UTF-8; default 16384", 0},
         {"max-queue", ARG_NUMBER, &out->max_queue, 4096, MAX_QUEUE_LIMIT, "BYTES",
          "of events that wait for a slow reader; default 1048576", 0},
-        {"max-memory", ARG_NUMBER, &out->max_memory, 0, UINT32_MAX, "BYTES",
+        {"max-memory", ARG_SIZE, &out->max_memory, 0, 0, "BYTES",
          "of all connections, beyond which no more are taken; 0: no limit; default 1073741824", 0},
         {"rate", ARG_NUMBER, &out->rate, 0, 1000000, "N",
          "events a second and connection, four times that a user; 0: no limit; default 100", 0},

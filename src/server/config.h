@@ -32,7 +32,7 @@ struct config {
     uint32_t max_frame;
     uint32_t max_content;
     uint32_t max_queue;
-    uint32_t max_memory; /* bytes; 0: no ceiling */
+    uint64_t max_memory; /* bytes; 0: no ceiling */
     uint32_t rate;
     uint32_t idle_timeout; /* seconds */
     enum log_level log_level;

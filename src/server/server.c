@@ -55,7 +55,7 @@ struct admin_connection {
 static void accepted(struct listener *l, int fd, const struct address *peer)
 {
     struct server *server = l->ctx;
-    size_t max_memory = server->config->max_memory;
+    uint64_t max_memory = server->config->max_memory;
     if (server->streams.open >= server->max_connections)
         turn_away(server, fd, "Too many connections are open.\n");
     else if (max_memory && server->streams.memory >= max_memory)

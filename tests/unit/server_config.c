@@ -52,6 +52,10 @@ static void the_defaults_are_those_of_the_help(void **state)
     assert_int_equal(config.max_content, 16384);
     assert_int_equal(config.max_queue, 1048576);
     assert_int_equal(config.max_memory, 1u << 30);
+    assert_int_equal(config.segment_size, 128 << 20);
+    assert_int_equal(config.retain_bytes, 0);
+    assert_int_equal(config.retain_days, 0);
+    assert_true(config.prepare_segments && config.arrange_segments);
     assert_int_equal(config.rate, 100);
     assert_int_equal(config.idle_timeout, 45);
     assert_int_equal(config.log_level, LOG_INFO);
@@ -67,6 +71,8 @@ static void every_option_reaches_its_field(void **state)
                            "--confine require --trusted-proxy unix --trusted-proxy 10.0.0.0/8 "
                            "--max-connections 1000 --max-user-connections 7 --max-frame 2048 "
                            "--max-content 99 --max-queue 5000 --max-memory 7 --rate 0 "
+                           "--retain-bytes 64M --retain-days 30 --prepare-segments no "
+                           "--arrange-segments no --segment-size 2000000 "
                            "--idle-timeout 3 "
                            "--log-level debug"),
                      CONFIG_OK);
@@ -91,6 +97,10 @@ static void every_option_reaches_its_field(void **state)
     assert_int_equal(config.max_content, 99);
     assert_int_equal(config.max_queue, 5000);
     assert_int_equal(config.max_memory, 7);
+    assert_int_equal(config.segment_size, 2000000);
+    assert_int_equal(config.retain_bytes, 64 << 20);
+    assert_int_equal(config.retain_days, 30);
+    assert_false(config.prepare_segments || config.arrange_segments);
     assert_int_equal(config.rate, 0);
     assert_int_equal(config.idle_timeout, 3);
     assert_int_equal(config.log_level, LOG_DEBUG);
@@ -107,7 +117,7 @@ static void numbers_are_taken_from_their_least_to_their_most(void **state)
         {"max-connections", 1, 10000000}, {"max-user-connections", 1, 100000},
         {"max-frame", 1024, 1 << 20},     {"max-content", 1, 128 << 10},
         {"max-queue", 4096, 1 << 30},     {"rate", 0, 1000000},
-        {"idle-timeout", 2, 86400},       {"max-memory", 0, UINT32_MAX},
+        {"idle-timeout", 2, 86400},       {"retain-days", 1, 36500},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         const int64_t values[] = {numbers[i].min, numbers[i].max, (int64_t)numbers[i].min - 1,
@@ -123,6 +133,58 @@ static void numbers_are_taken_from_their_least_to_their_most(void **state)
             config_free(&config);
         }
     }
+}
+
+static void sizes_may_have_a_unit(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t bytes; /* 0: refused */
+    } sizes[] = {
+        {"2097152", 2097152},
+        {"3000000000", 3000000000},
+        {"4096K", 4 << 20},
+        {"64M", 64 << 20},
+        {"2G", UINT64_C(2) << 30},
+        {"8000000000G", UINT64_C(8000000000) << 30},
+        {"1125899906842623", 1125899906842623},
+        {"2M", 2 << 20},
+        {"1125899906842624", 0},
+        {"99999999999999999999", 0},
+        {"8589934592G", 0},
+        {"64m", 0},
+        {"64MB", 0},
+        {"M", 0},
+        {"-1", 0},
+        {"1.5G", 0},
+        {"64 M", 0},
+    };
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        char text[64], expected[160];
+        char program[] = "parleyd";
+        char *argv[] = {program, text, NULL};
+        snprintf(text, sizeof text, "--retain-bytes=%s", sizes[i].text);
+        enum config_result result = config_parse(&config, 2, argv, &error);
+        assert_int_equal(result, sizes[i].bytes ? CONFIG_OK : CONFIG_BAD);
+        if (sizes[i].bytes)
+            assert_true(config.retain_bytes == sizes[i].bytes);
+        snprintf(expected, sizeof expected,
+                 "retain-bytes: \"%s\" is not a number of bytes, as 1000000, 512K, 64M or 2G",
+                 sizes[i].text);
+        if (!sizes[i].bytes)
+            assert_string_equal(error.text, expected);
+        config_free(&config);
+    }
+    assert_int_equal(parse("--retain-bytes 2097151"), CONFIG_BAD);
+    assert_string_equal(error.text, "retain-bytes: \"2097151\" is less than 2097152 bytes");
+    assert_int_equal(parse("--prepare-segments no --arrange-segments=no"), CONFIG_OK);
+    assert_false(config.prepare_segments || config.arrange_segments);
+    config_free(&config);
+    assert_int_equal(parse("--arrange-segments"), CONFIG_BAD);
+    assert_string_equal(error.text, "--arrange-segments needs a value, yes|no");
+    assert_int_equal(parse("--arrange-segments maybe"), CONFIG_BAD);
+    assert_string_equal(error.text, "arrange-segments: \"maybe\" is neither yes nor no");
 }
 
 static void what_is_wrong_is_named_with_what_is_right(void **state)
@@ -311,6 +373,7 @@ int main(void)
         cmocka_unit_test(the_defaults_are_those_of_the_help),
         cmocka_unit_test(every_option_reaches_its_field),
         cmocka_unit_test(numbers_are_taken_from_their_least_to_their_most),
+        cmocka_unit_test(sizes_may_have_a_unit),
         cmocka_unit_test(what_is_wrong_is_named_with_what_is_right),
         WITH_FOLDER(a_file_gives_what_the_command_line_leaves_open),
         WITH_FOLDER(what_is_wrong_in_a_file_is_named_with_its_line),

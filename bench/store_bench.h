@@ -26,8 +26,8 @@ struct bench {
     char path[256]; /* the temporary folder, with all that follow */
     char large_path[256], small_path[256], wide_path[256], cold_path[256];
     char arranged_path[256]; /* the same messages as in the cold log, arranged */
-    char killed_path[256]; /* the wide log's checkpoint, as a killed process left it */
-    char scratch[256];     /* a path that is free */
+    char killed_path[256];   /* the wide log's checkpoint, as a killed process left it */
+    char scratch[256];       /* a path that is free */
 };
 
 /* Starts: without a checkpoint, with one, after a kill. The large log and the wide one. */

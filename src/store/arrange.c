@@ -241,9 +241,10 @@ static int arrange_copy(struct arranging *w, uint32_t number, uint32_t conversat
         result = arrange_record(w, number, in->begin, true, &r, &p);
         if (!result && r.conversation != conversation)
             result = -EBADMSG;
-        if (!result)
-            result = arrange_put(w, &r, p, *first);
+        if (result)
+            return result;
         in->begin += r.length;
+        result = arrange_put(w, &r, p, *first);
         *first = false;
     }
     return result ? result : arrange_next_run(w, number);

@@ -76,6 +76,7 @@ static const uint32_t allowed[] = {
     SYS_fcntl,
     SYS_flock,
     SYS_fstat,
+    SYS_fstatfs,
     SYS_eventfd2,
 #ifdef SYS_open
     SYS_open,
@@ -96,6 +97,7 @@ static const uint32_t allowed[] = {
     SYS_ftruncate64,
     SYS_fcntl64,
     SYS_fstat64,
+    SYS_fstatfs64,
     SYS_fstatat64,
 #endif
     /* Memory and threads; see `judged`. */

@@ -8,7 +8,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define ARRANGE_WRITE (1u << 20)  /* bytes of one write */
+#define ARRANGE_SYNC (UINT64_C(8) << 20) /* bytes between syncs: a large one holds up others' */
+#define ARRANGE_WRITE (1u << 20)         /* bytes of one write */
 #define ARRANGE_SCAN (256u << 10) /* bytes of one read of a segment from its begin to its end */
 #define ARRANGE_READ (32u << 10)  /* bytes of one read of an arranged one among others */
 #define ARRANGE_RECORD 1024       /* bytes of one read of a record here and there */
@@ -36,7 +37,8 @@ struct arranging {
 
     struct segment out;
     struct buf gathered; /* its end, not written yet */
-    uint64_t written;    /* bytes of it that are */
+    uint64_t written;    /* bytes of it that are, */
+    uint64_t synced;     /* and that were when it was synced last */
     struct buf runs;     /* its list */
     uint64_t newest;     /* offset of its last record; 0: none */
 };
@@ -51,6 +53,10 @@ static int arrange_flush(struct arranging *w)
     int result = disk->pwrite(disk->ctx, w->out.file, w->gathered.p, w->gathered.n, w->written);
     w->written += w->gathered.n;
     buf_clear(&w->gathered);
+    if (!result && w->written - w->synced >= ARRANGE_SYNC) {
+        w->synced = w->written;
+        result = disk->sync(disk->ctx, w->out.file);
+    }
     return result;
 }
 

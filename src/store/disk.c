@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -144,6 +145,13 @@ static int disk_list(void *ctx, void (*each)(void *arg, const char *name), void 
     return result;
 }
 
+static uint64_t disk_room(void *ctx)
+{
+    const struct folder *folder = ctx;
+    struct statvfs st;
+    return fstatvfs(folder->fd, &st) ? UINT64_MAX : (uint64_t)st.f_bavail * st.f_frsize;
+}
+
 static int disk_lock(void *ctx)
 {
     struct folder *folder = ctx;
@@ -218,6 +226,7 @@ static int disk_of_folder(struct disk *disk, int fd, bool reading)
         .rename = disk_rename,
         .remove = disk_remove,
         .list = disk_list,
+        .room = disk_room,
         .lock = disk_lock,
         .ctx = folder,
     };

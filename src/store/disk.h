@@ -32,6 +32,8 @@ struct disk {
     int (*rename)(void *ctx, const char *from, const char *to);
     int (*remove)(void *ctx, const char *name);
     int (*list)(void *ctx, void (*each)(void *arg, const char *name), void *arg);
+    /* Bytes that are free, for what can wait; NULL: nobody knows. */
+    uint64_t (*room)(void *ctx);
     /* Keeps every other process out until the end of this one: -EWOULDBLOCK if one is there. */
     int (*lock)(void *ctx);
     void *ctx;

@@ -27,6 +27,15 @@ static bool upkeep_is_small(const struct store *s, uint32_t i)
            one->head.end - one->head.base < ARRANGE_MAX / 2 * s->options.segment_size;
 }
 
+/* What is written anew takes room that messages may need; these come first. */
+static bool upkeep_has_room(const struct store *s, uint32_t first, uint32_t count)
+{
+    const struct disk *disk = s->options.disk;
+    uint64_t bytes =
+        segments_end(&s->segments, first + count - 1) - s->segments.at[first].head.base;
+    return !disk->room || disk->room(disk->ctx) / 4 > bytes;
+}
+
 /* How many of the segments from *first on become one: those that are raw each by itself, as long as
  * they are in the page cache; then as many as may, at once. 0: none. */
 static uint32_t upkeep_choose(const struct store *s, uint32_t *first)
@@ -155,7 +164,8 @@ bool upkeep_step(struct store *s)
         count++;
     if (count)
         upkeep_give(s, UPKEEP_DROP, 0, count);
-    else if (s->options.arrange && (count = upkeep_choose(s, &first)) != 0)
+    else if (s->options.arrange && (count = upkeep_choose(s, &first)) != 0 &&
+             upkeep_has_room(s, first, count))
         upkeep_give(s, UPKEEP_ARRANGE, first, count);
     return u->kind != UPKEEP_NOTHING;
 }

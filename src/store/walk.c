@@ -255,6 +255,7 @@ static void walk_select(struct walk *w, uint32_t file)
     w->size = w->sizes[file];
     w->window.file = w->segment.file;
     w->window.n = 0;
+    w->zero_at = UINT64_MAX;
 }
 
 /* Its server has taken back what it could not write whole. */
@@ -287,9 +288,16 @@ static enum store_status walk_trim(struct walk *w)
     const uint8_t *p;
     while (used > SEGMENT_HEAD) {
         size_t n = used - SEGMENT_HEAD < WALK_READ ? (size_t)(used - SEGMENT_HEAD) : WALK_READ;
-        enum store_status status = walk_bytes(w, used - n, n, &p);
-        if (status)
-            return status;
+        int result = window_get(&w->window, used - n, n, &p);
+        if (result == -ENODATA) { /* the server has cut it off meanwhile */
+            int64_t size = w->disk->size(w->disk->ctx, w->segment.file);
+            if (size >= SEGMENT_HEAD && (uint64_t)size < w->size) {
+                used = w->size = (uint64_t)size;
+                continue;
+            }
+        }
+        if (result)
+            return walk_refused_segment(w, "read", result);
         while (n && !p[n - 1])
             n--, used--;
         if (n)
@@ -305,7 +313,7 @@ static enum store_status walk_trim(struct walk *w)
 static enum store_status walk_record_at(struct walk *w, uint64_t at, struct record *record,
                                         const uint8_t **p)
 {
-    if (w->size - at < RECORD_HEAD)
+    if (w->size - at < RECORD_HEAD || at >= w->zero_at)
         return STORE_END;
     enum store_status status = walk_bytes(w, at, RECORD_HEAD, p);
     if (status)

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* What a walk has told. */
@@ -198,6 +199,60 @@ static void test_reading_changes_nothing_and_needs_no_right_to(void **state)
     disk.close(disk.ctx, file);
     disk_close_dir(&disk);
     assert_int_equal(disk_open_dir_reading(&disk, "/nonexistent"), -ENOENT);
+}
+
+static struct box *cut_box;
+
+/* What a server does with space that it has prepared, while it is read. */
+static void cut_zeros(void *ctx, uint64_t done, uint64_t total)
+{
+    (void)ctx;
+    (void)done;
+    (void)total;
+    size_t n;
+    uint8_t *p = box_load(cut_box, box_segment(9), &n);
+    while (n && !p[n - 1])
+        n--;
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", cut_box->path, box_segment(9));
+    assert_int_equal(truncate(path, (off_t)n), 0);
+    free(p);
+}
+
+static void test_prepared_space_may_go_while_it_is_read(void **state)
+{
+    struct box *b = *state;
+    fill(b, 1300);
+    size_t n;
+    uint8_t *p = box_load(b, box_segment(9), &n), *longer = calloc(1, n + (5 << 20));
+    assert_non_null(longer);
+    memcpy(longer, p, n);
+    box_save(b, box_segment(9), longer, n + (5 << 20));
+    free(p);
+    free(longer);
+    cut_box = b;
+    struct disk disk;
+    struct segments segments = {0};
+    struct index index;
+    struct store_error error;
+    const struct walk_handler handler = {.progress = cut_zeros};
+    assert_int_equal(disk_open_dir_reading(&disk, b->path), 0);
+    assert_int_equal(index_init(&index), 0);
+    struct walk w = {.disk = &disk,
+                     .handler = &handler,
+                     .segments = &segments,
+                     .index = &index,
+                     .error = &error,
+                     .thorough = true};
+    assert_int_equal(walk_open(&w), STORE_OK);
+    cut_zeros(NULL, 0, 0);
+    assert_int_equal(walk_run(&w), STORE_OK);
+    assert_int_equal(w.messages, 9);
+    assert_int_equal(w.torn_bytes, 0);
+    walk_close(&w);
+    segments_fini(&segments, &disk);
+    index_fini(&index);
+    disk_close_dir(&disk);
 }
 
 static void test_every_flipped_bit_is_told_and_costs_one_message_at_most(void **state)
@@ -545,6 +600,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(test_a_whole_log_is_told_record_by_record),
         TEST(test_reading_changes_nothing_and_needs_no_right_to),
+        TEST(test_prepared_space_may_go_while_it_is_read),
         TEST(test_every_flipped_bit_is_told_and_costs_one_message_at_most),
         TEST(test_a_head_that_is_lost_is_told_by_its_neighbours),
         TEST(test_a_missing_segment_is_told_once),

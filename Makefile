@@ -30,11 +30,11 @@ FLAGS_debug    := -O0 -g3
 FLAGS_asan     := $(SAN) -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_tsan     := $(SAN) -fsanitize=thread
 FLAGS_coverage := -O0 -g --coverage -DPARLEY_CONFINE=0
-FLAGS_musl     := -Os -ffunction-sections -fdata-sections
+FLAGS_musl     := -Os -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 FLAGS_fuzz     := $(SAN) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 FLAGS_fuzzfast := -O2 -g -fsanitize=fuzzer-no-link
-LD_release     := -Wl,--gc-sections -Wl,-z,relro,-z,now
-LD_musl        := -static -Wl,--gc-sections
+LD_release     := -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noseparate-code
+LD_musl        := -static -Wl,--gc-sections -Wl,-z,noseparate-code
 ifeq ($(origin FLAGS_$(VARIANT)),undefined)
 $(error VARIANT=$(VARIANT) is unknown; take one of release debug asan tsan coverage musl fuzz fuzzfast)
 endif
@@ -129,11 +129,13 @@ $(FUZZ): $(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(FUZZ_PARTS) $(LIB)
 	$(CC) $(LDFLAGS_ALL) $(FUZZ_WRAP) -o $@ $^ $(FUZZ_MAIN) -ldl
 
 # The page is taken into the object by .incbin, which no compiler reports as a dependency.
-$(B)/obj/src/server/page.o: $(wildcard src/server/web/*)
+$(B)/page.gz: src/server/web/index.html
+	gzip -9nc $< >$@
+$(B)/obj/src/server/page.o: $(B)/page.gz
+$(B)/obj/src/server/page.o: CPPFLAGS_ALL += -DPARLEY_PAGE='"$(B)/page.gz"'
 
--include $(patsubst %.o,%.d,$(LIB_OBJ) $(HELPERS) $(SIM_PARTS) $(CONFORM_PARTS)) $(SOURCES:%.c=$(B)/obj/%.d) \
--include $(patsubst %.o,%.d,$(LIB_OBJ) $(HELPERS) $(SIM_PARTS) $(FUZZ_PARTS)) $(SOURCES:%.c=$(B)/obj/%.d) \
-         $(patsubst $(B)/tests/%,$(B)/obj/tests/%.d,$(TESTS) $(SIM))
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(HELPERS) $(SIM_PARTS) $(CONFORM_PARTS) $(FUZZ_PARTS)) \
+         $(SOURCES:%.c=$(B)/obj/%.d) $(patsubst $(B)/tests/%,$(B)/obj/tests/%.d,$(TESTS) $(SIM))
 
 # ---- using ------------------------------------------------------------------------------
 

@@ -1,13 +1,13 @@
 #include "server/page.h"
 
-#if PARLEY_DEMO
+#if PARLEY_DEMO && defined PARLEY_PAGE
 
-/* The file as it is, between two symbols of its own. */
+/* The compressed file as it is, between two symbols of its own. */
 __asm__(".section .rodata\n"
         ".global parley_page_begin\n"
         ".global parley_page_end\n"
         "parley_page_begin:\n"
-        ".incbin \"src/server/web/index.html\"\n"
+        ".incbin \"" PARLEY_PAGE "\"\n"
         "parley_page_end:\n"
         ".byte 0\n"
         ".previous\n");

@@ -1,5 +1,5 @@
 /*
- * page: the web client, compiled in; empty where it was built with DEMO=0.
+ * page: the web client, compiled in, as gzip (RFC 1952); empty where it was built with DEMO=0.
  */
 #ifndef SERVER_PAGE_H
 #define SERVER_PAGE_H

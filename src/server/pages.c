@@ -15,7 +15,8 @@
     "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; "         \
     "script-src 'unsafe-inline'; connect-src 'self'; img-src data:; base-uri 'none'; " \
     "form-action 'none'; frame-ancestors 'none'\r\n"                                   \
-    "Referrer-Policy: no-referrer\r\nCache-Control: no-cache\r\n"
+    "Referrer-Policy: no-referrer\r\nCache-Control: no-cache\r\n"                      \
+    "Content-Encoding: gzip\r\n"
 
 struct call {
     struct server *server;

@@ -11,7 +11,8 @@
 /* Batches above this gain nothing from prepared space. */
 #define COMMIT_SMALL (64u << 10)
 
-static const uint8_t zeros[16 << 10];
+/* Never written; were it const, the program's file would hold it. */
+static uint8_t zeros[16 << 10];
 
 /* Errors that may pass, after which the log stands as before. */
 static bool commit_may_pass(int error)

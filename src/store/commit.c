@@ -1,9 +1,9 @@
 #include "store/commit.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -213,15 +213,7 @@ static int commit_start(struct commit *c)
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->wake, &attributes);
     pthread_condattr_destroy(&attributes);
-    if (!c->threaded)
-        return 0;
-    /* Signals are the owner's. */
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int result = -pthread_create(&c->thread, NULL, commit_main, c);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return result;
+    return c->threaded ? thread_start(&c->thread, commit_main, c) : 0;
 }
 
 int commit_init(struct commit *c, const struct store_options *options,

@@ -66,9 +66,6 @@ struct store {
     struct bookmark bookmarks[BOOKMARKS]; /* by conversation and id */
 };
 
-/* Segments were replaced: what is known of places in them holds no longer. */
-void store_relayout(struct store *s);
-
 /* The message of a record that stands at p. */
 void store_message_of(const struct store *s, const struct record *r, const uint8_t *p,
                       struct store_message *out);

@@ -1,6 +1,7 @@
 #include "store/prefetch.h"
 
-#include <signal.h>
+#include "base/thread.h"
+
 #include <unistd.h>
 
 /* Takes the next part; waits for one. One that was cancelled has no owner. False: it is over. */
@@ -72,17 +73,6 @@ void prefetch_fini(struct prefetch *p)
     pthread_mutex_destroy(&p->lock);
 }
 
-static int prefetch_start(struct prefetch *p)
-{
-    sigset_t all, before; /* signals are the owner's */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int result = -pthread_create(&p->thread, NULL, prefetch_main, p);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    p->running = result == 0;
-    return result;
-}
-
 /* False: it is full. */
 static bool prefetch_push(struct prefetch *p, const struct prefetch_part *part)
 {
@@ -98,9 +88,14 @@ static bool prefetch_push(struct prefetch *p, const struct prefetch_part *part)
 
 int prefetch_ask(struct prefetch *p, const void *owner, int file, uint64_t at, size_t n)
 {
-    int result = p->running ? 0 : prefetch_start(p);
+    if (!p->running) {
+        int result = thread_start(&p->thread, prefetch_main, p);
+        if (result)
+            return result;
+        p->running = true;
+    }
     uint32_t bytes = n < PREFETCH_BYTES ? (uint32_t)n : PREFETCH_BYTES;
-    return result ? result : !prefetch_push(p, &(struct prefetch_part){owner, file, bytes, at});
+    return !prefetch_push(p, &(struct prefetch_part){owner, file, bytes, at});
 }
 
 bool prefetch_close(struct prefetch *p, int file)

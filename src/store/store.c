@@ -258,13 +258,6 @@ void store_tick(struct store *s, int64_t now)
     upkeep_step(s);
 }
 
-void store_relayout(struct store *s)
-{
-    s->layout++;
-    buf_clear(&s->scratch);
-    memset(s->bookmarks, 0, sizeof s->bookmarks);
-}
-
 /* An empty batch begins a new segment. */
 static int store_seal(struct store *s)
 {

@@ -122,6 +122,14 @@ static void upkeep_failed(struct store *s)
     u->rests = damaged ? 0 : s->segments.count;
 }
 
+/* What is known of places in the segments holds no longer. */
+static void upkeep_forget_places(struct store *s)
+{
+    s->layout++;
+    buf_clear(&s->scratch);
+    memset(s->bookmarks, 0, sizeof s->bookmarks);
+}
+
 static void upkeep_take(struct store *s)
 {
     struct upkeep *u = &s->upkeep;
@@ -131,7 +139,7 @@ static void upkeep_take(struct store *s)
     } else {
         segments_replace(&s->segments, u->first, u->arrange.count, arranged ? &u->out : NULL);
         s->index.begin = s->segments.at[0].head.base;
-        store_relayout(s);
+        upkeep_forget_places(s);
         u->to_close = u->arrange.count;
         u->rests = 0;
         if (!arranged)

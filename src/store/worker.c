@@ -1,6 +1,7 @@
 #include "store/worker.h"
 
-#include <signal.h>
+#include "base/thread.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <unistd.h>
@@ -42,22 +43,14 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-static int worker_start(struct worker *w)
-{
-    sigset_t all, before; /* signals are the owner's */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int result = -pthread_create(&w->thread, NULL, worker_main, w);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    w->running = result == 0;
-    return result;
-}
-
 int worker_give(struct worker *w, struct worker_job *job)
 {
-    int result = w->threaded && !w->running ? worker_start(w) : 0;
-    if (result)
-        return result;
+    if (w->threaded && !w->running) {
+        int result = thread_start(&w->thread, worker_main, w);
+        if (result)
+            return result;
+        w->running = true;
+    }
     job->next = NULL;
     __atomic_store_n(&job->busy, true, __ATOMIC_RELEASE);
     if (!w->threaded) {

@@ -72,7 +72,7 @@ FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] bench/*.[ch] tests/*/*
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test test-suite list-tests test-tools conformance sim soak crash mutants check install clean help bench-store fuzz fuzz-programs coverage
+.PHONY: all run test test-suite list-tests test-tools conformance sim soak crash mutants perf-check perf-record check install clean help bench-store fuzz fuzz-programs coverage
 
 all: $(PROGRAMS)
 
@@ -206,6 +206,16 @@ mutants: $(SIM)
 bench-store: $(B)/store-bench $(B)/parleyd
 	@$(B)/store-bench $(BENCH)
 
+# Instruction counts of the core under callgrind, against those recorded.
+PERF := $(B)/tests/perf/scenarios
+$(PERF): $(B)/obj/tests/perf/scenarios.o $(B)/obj/tests/sim/world.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^
+perf-check: $(PERF)
+	@tests/perf/check $(PERF)
+perf-record: $(PERF)
+	@tests/perf/check $(PERF) --record
+
 check:
 	@CPPFLAGS_ALL='$(CPPFLAGS_ALL)' CFLAGS_ALL='$(CFLAGS_ALL)' tests/check $(FORMATTED)
 
@@ -221,6 +231,7 @@ help:
 	@echo "make bench-store  the store's speed on this disk, beside SQLite; BENCH='--rounds 9' for options"
 	@echo "make fuzz       libFuzzer with the sanitizers, TIME=60 seconds a target; TARGET=NAME for one alone"
 	@echo "make coverage   the lines of src/ that the tests reach; tests/coverage -v names the others"
+	@echo "make perf-check counts the core's instructions under callgrind; perf-record writes what is right"
 	@echo "make check      format, static analysis, warnings as errors with gcc and clang"
 	@echo "make install    to PREFIX ($(PREFIX)), below DESTDIR"
 	@echo "make clean      removes build/"

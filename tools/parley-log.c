@@ -664,8 +664,10 @@ static enum exit_status compact(struct job *job, struct store *store)
     progress_hide(&job->progress);
     store_get_stats(store, &after);
     if (result) {
-        say(job, "%s: not all of it could be arranged: %s", job->dir, strerror(-result));
-        return EXIT_IO;
+        bool damaged = result == -EBADMSG;
+        say(job, "%s: not all of it could be arranged: %s", job->dir,
+            damaged ? "it is damaged" : strerror(-result));
+        return damaged ? EXIT_DAMAGED : EXIT_IO;
     }
     printf("%s: messages: %" PRIu64 ", segments: %" PRIu64 " from %" PRIu64 ", bytes: %" PRIu64
            " from %" PRIu64 "\n",

@@ -25,6 +25,7 @@ struct input {
     uint32_t run;           /* arranged: which run comes next, */
     uint32_t conversation;  /* whose it is, UINT32_MAX behind the last, */
     uint64_t begin, newest; /* and the offsets of its first and of its last record */
+    uint64_t copied;        /* bytes of its records */
 };
 
 struct arranging {
@@ -77,6 +78,7 @@ static int arrange_put(struct arranging *w, struct record *r, const uint8_t *p, 
     record_seal(r, to, base + at);
     w->gathered.n += r->length;
     w->newest = at;
+    w->inputs[w->input].copied += r->length;
     return 0;
 }
 
@@ -256,6 +258,17 @@ static int arrange_copy(struct arranging *w, uint32_t number, uint32_t conversat
     return result ? result : arrange_next_run(w, number);
 }
 
+/* The inputs are about to go: what a chain or a list left out would be lost. */
+static int arrange_check(struct arranging *w)
+{
+    for (w->input = 0; w->input < w->a->count; w->input++) {
+        w->at = w->inputs[w->input].end;
+        if (w->inputs[w->input].copied != w->at - SEGMENT_HEAD)
+            return -EBADMSG;
+    }
+    return 0;
+}
+
 static int arrange_all(struct arranging *w)
 {
     const struct arrange *a = w->a;
@@ -269,6 +282,8 @@ static int arrange_all(struct arranging *w)
         if (!result && !first)
             result = arrange_end_run(w, c);
     }
+    if (!result)
+        result = arrange_check(w);
     return result ? result : arrange_end(w);
 }
 

@@ -294,7 +294,9 @@ int store_compact(struct store *s, void (*progress)(void *ctx, uint64_t done, ui
         done += s->upkeep.arrange.end - s->upkeep.arrange.inputs[0].head.base;
     }
     s->compacting = false;
-    return result ? result : s->failure ? s->failure : s->upkeep.rests ? -EIO : 0;
+    for (uint32_t i = 0; i < s->segments.count && !result; i++)
+        result = s->segments.at[i].stuck ? -EBADMSG : 0;
+    return s->failure ? s->failure : result ? result : s->upkeep.rests ? -EIO : 0;
 }
 
 int store_fd(const struct store *s)

@@ -107,8 +107,8 @@ void store_collect(struct store *s);
 void store_tick(struct store *s, int64_t now);
 
 /* Arranges the whole log, as closely as can be, and waits for that. The store has been opened with
- * inline_commit, and nothing gathers. progress (or NULL) hears of bytes. 0, or store_failure; -EIO:
- * some of it could not be arranged. */
+ * inline_commit, and nothing gathers. progress (or NULL) hears of bytes. 0, or store_failure;
+ * -EIO: some of it could not be arranged; -EBADMSG: because it is damaged. */
 __attribute__((warn_unused_result)) int
 store_compact(struct store *s, void (*progress)(void *ctx, uint64_t done, uint64_t total),
               void *ctx);

@@ -1,6 +1,7 @@
 /* upkeep: old segments are arranged and dropped, and nobody who reads can tell. */
 #include "../support/store_box.h"
 
+#include "base/endian.h"
 #include "store/inside.h"
 
 #include <setjmp.h>
@@ -233,6 +234,50 @@ static void test_what_a_crash_left_of_the_replaced_is_removed(void **state)
     free(raw);
 }
 
+/* Arranged segments, each by itself, behind a checkpoint: starting reads none of them. */
+static void arrange_few(struct box *b)
+{
+    b->options.arrange = b->checkpoints = true;
+    box_open(b);
+    talk(b, 70);
+    settle(b, 1000);
+    assert_in_range(stats(b).segments, 3, ARRANGE_MAX - 1);
+    box_close(b);
+}
+
+/* Where the list of the runs begins in the bytes of an arranged segment. */
+static size_t list_of(const uint8_t *p, size_t n, size_t *runs)
+{
+    *runs = le32_load(p + 56);
+    assert_true(*runs > 4);
+    return n - SEGMENT_CHECK - *runs * SEGMENT_RUN;
+}
+
+static void test_no_run_is_left_out_for_a_wrong_list(void **state)
+{
+    struct box *b = *state;
+    size_t n, m, runs;
+    arrange_few(b);
+    uint8_t *p = box_load(b, box_segment(1), &n);
+    size_t list = list_of(p, n, &runs);
+    for (size_t i = 0; i < runs; i++) {
+        for (unsigned bit = 0; bit < 7; bit++) {
+            p[list + i * SEGMENT_RUN] ^= (uint8_t)(1 << bit);
+            box_save(b, box_segment(1), p, n);
+            box_open(b);
+            assert_int_equal(store_compact(b->store, NULL, NULL), -EBADMSG);
+            assert_non_null(strstr(b->last_log, "0000000000000001.seg is damaged at offset "));
+            box_close(b);
+            uint8_t *again = box_load(b, box_segment(1), &m);
+            assert_int_equal(m, n);
+            assert_memory_equal(p, again, n);
+            free(again);
+            p[list + i * SEGMENT_RUN] ^= (uint8_t)(1 << bit);
+        }
+    }
+    free(p);
+}
+
 static void test_every_flipped_bit_of_an_arranged_segment_is_damage(void **state)
 {
     struct box *b = *state;
@@ -425,6 +470,7 @@ int main(void)
         T(test_a_damaged_segment_is_left_as_it_is),
         T(test_a_disk_that_refuses_changes_nothing),
         T(test_what_a_crash_left_of_the_replaced_is_removed),
+        T(test_no_run_is_left_out_for_a_wrong_list),
         T(test_every_flipped_bit_of_an_arranged_segment_is_damage),
         T(test_above_retain_bytes_the_oldest_go),
         T(test_a_conversation_that_is_all_gone_is_gone),

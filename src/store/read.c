@@ -215,8 +215,10 @@ static enum store_status read_record(struct store *s, struct store_read *read, u
         status = read_bytes(s, read, segment, at, r->length, 0, want, p);
     if (status)
         return status;
-    if (!head || !record_valid(r, *p, place) || !index_is_used(&s->index, r->conversation))
+    if (!head || !record_valid(r, *p, place))
         return read_failed(s, segment, at, "the record is damaged: its check does not match");
+    if (r->conversation != (read->numbers ? read->numbers[read->next] : read->conversation))
+        return read_failed(s, segment, at, "this is no record of the conversation");
     return STORE_OK;
 }
 

@@ -278,6 +278,44 @@ static void test_no_run_is_left_out_for_a_wrong_list(void **state)
     free(p);
 }
 
+static void test_a_wrong_list_shows_nobody_what_others_wrote(void **state)
+{
+    struct box *b = *state;
+    size_t n, runs;
+    arrange_few(b);
+    b->options.arrange = false;
+    uint64_t last = 70;
+    while (!box_exists(b, box_segment(last)))
+        last--;
+    while (!box_exists(b, box_segment(--last)))
+        continue;
+    uint8_t *p = box_load(b, box_segment(last), &n);
+    size_t list = list_of(p, n, &runs);
+    unsigned refused = 0;
+    for (size_t bit = 0; bit < runs * SEGMENT_RUN * 8; bit++) {
+        if (bit / 8 % SEGMENT_RUN % 4 > 1) /* the others lead out of the file, or of the list */
+            continue;
+        p[list + bit / 8] ^= (uint8_t)(1 << bit % 8);
+        box_save(b, box_segment(last), p, n);
+        p[list + bit / 8] ^= (uint8_t)(1 << bit % 8);
+        box_open(b);
+        for (unsigned i = 0; i < USERS; i++) {
+            struct store_read read;
+            struct store_message message;
+            enum store_status status;
+            struct slice name = slice_str(user(i));
+            assert_int_equal(store_read_snippets(b->store, &read, name), STORE_OK);
+            while ((status = store_read_next(b->store, &read, &message)) == STORE_OK)
+                assert_true(slice_eq(message.from, name) || slice_eq(message.to, name));
+            refused += status == STORE_IO;
+            store_read_end(&read);
+        }
+        box_close(b);
+    }
+    assert_true(refused > runs);
+    free(p);
+}
+
 static void test_every_flipped_bit_of_an_arranged_segment_is_damage(void **state)
 {
     struct box *b = *state;
@@ -471,6 +509,7 @@ int main(void)
         T(test_a_disk_that_refuses_changes_nothing),
         T(test_what_a_crash_left_of_the_replaced_is_removed),
         T(test_no_run_is_left_out_for_a_wrong_list),
+        T(test_a_wrong_list_shows_nobody_what_others_wrote),
         T(test_every_flipped_bit_of_an_arranged_segment_is_damage),
         T(test_above_retain_bytes_the_oldest_go),
         T(test_a_conversation_that_is_all_gone_is_gone),

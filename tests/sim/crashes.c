@@ -119,6 +119,96 @@ static void test_any_call_may_be_the_last(void **state)
     }
 }
 
+/* ---- killed, and then without power ------------------------------------------------------ */
+
+static void ignore_message(void *ctx, const struct store_message *message)
+{
+    (void)ctx;
+    (void)message;
+}
+
+static void ignore_id(void *ctx, uint64_t id, int error)
+{
+    (void)ctx;
+    (void)id;
+    (void)error;
+}
+
+static void ignore_line(void *ctx, enum log_level level, const char *line)
+{
+    (void)ctx;
+    (void)level;
+    (void)line;
+}
+
+/* A store of a few dozen messages, which arranges, or drops, what is sealed. */
+static struct store *busy_store(struct simdisk *d, const struct log *log, bool drops,
+                                struct store_error *error)
+{
+    struct store *store = NULL;
+    const struct store_options options = {.disk = &d->disk,
+                                          .log = log,
+                                          .segment_size = 400,
+                                          .retain_bytes = drops ? 3000 : 0,
+                                          .arrange = !drops,
+                                          .inline_commit = true,
+                                          .committed = ignore_message,
+                                          .failed = ignore_id};
+    enum store_status status = store_open(&store, &options, error);
+    if (status == STORE_DAMAGED)
+        fail_msg("%s", error->text);
+    return store;
+}
+
+static void talk(struct store *store, struct simdisk *d)
+{
+    uint64_t id;
+    int64_t date;
+    for (int i = 0; i < 40 && !d->down; i++) {
+        if (store_append(store, SLICE("ann"), SLICE("bob"), SLICE("\"x\""), 1, &id, &date))
+            break;
+        store_flush(store);
+        store_collect(store);
+    }
+}
+
+/* What a killed process left in the kernel's memory is read by the next one, which must make it
+ * durable before it acts on it. */
+static void test_a_kill_and_then_a_power_cut_lose_nothing(void **state)
+{
+    (void)state;
+    const struct log log = {LOG_ERROR, ignore_line, NULL, NULL};
+    struct store_error error;
+    unsigned cuts = 0;
+    for (uint64_t at = 1, more = 1; more; at++) {
+        for (uint64_t again = 1; again < 40; again++) {
+            struct simdisk d;
+            simdisk_init(&d, at * 100 + again);
+            bool drops = again % 2;
+            d.stop_write = at;
+            struct store *store = busy_store(&d, &log, drops, &error);
+            if (store) {
+                talk(store, &d);
+                store_close(store);
+            }
+            more = d.down;
+            simdisk_restart(&d, SIMDISK_KILL);
+            d.stop_write = d.writes + again / 2 % 10 + 1;
+            store = busy_store(&d, &log, drops, &error);
+            cuts += d.down;
+            if (store)
+                store_close(store);
+            simdisk_restart(&d, SIMDISK_POWER);
+            d.stop_write = 0;
+            store = busy_store(&d, &log, drops, &error);
+            assert_non_null(store);
+            store_close(store);
+            simdisk_fini(&d);
+        }
+    }
+    assert_true(cuts > 1000);
+}
+
 /* ---- the disk itself -------------------------------------------------------------------- */
 
 static int put(struct simdisk *d, int file, char c, size_t at)
@@ -259,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_a_seed_is_always_the_same_run),
         cmocka_unit_test(test_any_call_may_fail),
         cmocka_unit_test(test_any_call_may_be_the_last),
+        cmocka_unit_test(test_a_kill_and_then_a_power_cut_lose_nothing),
         cmocka_unit_test(test_no_run_finds_anything_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

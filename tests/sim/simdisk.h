@@ -41,6 +41,7 @@ struct simdisk {
     unsigned faults;       /* failed on demand, or for want of room */
     unsigned failed_syncs; /* sync and sync_dir among them, but for those of the checkpoint */
     bool cache;            /* the last name that was made or taken away is the checkpoint's */
+    bool loose;            /* the last sync_dir failed, and the store may go on with that */
     unsigned open_files;
     bool down; /* every call fails, until simdisk_restart */
     bool gone; /* a failed sync has taken changes for written, since the power was cut last */
@@ -64,7 +65,8 @@ void simdisk_restart(struct simdisk *d, enum simdisk_end how);
 /* The kernel drops pages that it takes for written: reading shows what is really there. */
 void simdisk_evict(struct simdisk *d);
 
-/* Whether anything was changed, of a file that has a name, and not synced. */
+/* Whether anything was changed, of a file that has a name, and not synced; but for names that the
+ * store need not try to sync again. */
 bool simdisk_dirty(const struct simdisk *d);
 
 /* Bytes of all files that have a name. */

@@ -196,9 +196,10 @@ static enum store_status walk_read_begin(struct walk *w)
 
 static enum store_status walk_open_all(struct walk *w)
 {
-    enum store_status status = walk_read_begin(w);
+    /* In this order: a server says that the log begins later before a segment is gone. */
+    enum store_status status = walk_list(w);
     if (!status)
-        status = walk_list(w);
+        status = walk_read_begin(w);
     if (status || w->name_count == 0)
         return status;
     w->sizes = calloc(w->name_count, sizeof *w->sizes);
@@ -281,9 +282,14 @@ static enum store_status walk_bytes(struct walk *w, uint64_t at, size_t n, const
 }
 
 /* The last file may end with prepared space, which is passed over; but a record may end with zeros,
- * those of its key. */
+ * those of its key. A server that goes on to the next segment cuts it off. */
 static enum store_status walk_trim(struct walk *w)
 {
+    int64_t size = w->disk->size(w->disk->ctx, w->segment.file);
+    if (size < 0)
+        return walk_refused_segment(w, "read", (int)size);
+    if ((uint64_t)size < w->size)
+        w->size = (uint64_t)size;
     uint64_t used = w->size;
     const uint8_t *p;
     while (used > SEGMENT_HEAD) {

@@ -550,6 +550,89 @@ static void test_ids_of_a_copy_are_not_given_again(void **state)
     assert_int_equal(box_send(b, "bob", "alice", "y"), 100);
 }
 
+/* ---- beside a server -------------------------------------------------------------------- */
+
+static struct box *beside; /* what its server does, it does when the files are listed */
+static int (*list_really)(void *ctx, void (*each)(void *arg, const char *name), void *arg);
+
+static int drop_and_list(void *ctx, void (*each)(void *arg, const char *name), void *arg)
+{
+    size_t n;
+    uint64_t second = 2;
+    uint8_t bytes[LOG_BEGIN];
+    uint32_t version;
+    struct segment_head head;
+    while (!box_exists(beside, box_segment(second)))
+        second++;
+    uint8_t *p = box_load(beside, box_segment(second), &n);
+    assert_int_equal(segment_head_read(&head, p, &version), SEGMENT_HEAD_OK);
+    free(p);
+    log_begin_write(&(struct log_begin){head.log, head.base}, bytes);
+    box_save(beside, LOG_BEGIN_NAME, bytes, sizeof bytes);
+    if (box_exists(beside, box_segment(1)))
+        box_remove(beside, box_segment(1));
+    return list_really(ctx, each, arg);
+}
+
+/* Walks the box on this disk, and cuts a file to its size when all are open. */
+static struct told walk_beside(struct box *b, struct disk *disk, const char *name, size_t size)
+{
+    struct told t = {0};
+    char file[128];
+    struct segments segments = {0};
+    struct index index;
+    struct store_error error = {{0}};
+    const struct walk_handler handler = {.record = on_record, .fault = on_fault, .ctx = &t};
+    assert_int_equal(index_init(&index), 0);
+    t.walk = (struct walk){
+        .disk = disk, .handler = &handler, .segments = &segments, .index = &index, .error = &error};
+    assert_int_equal(walk_open(&t.walk), STORE_OK);
+    snprintf(file, sizeof file, "%s/%s", b->path, name);
+    if (size)
+        assert_int_equal(truncate(file, (off_t)size), 0);
+    enum store_status status = walk_run(&t.walk);
+    if (status)
+        fail_msg("%s", error.text);
+    walk_close(&t.walk);
+    segments_fini(&segments, disk);
+    index_fini(&index);
+    return t;
+}
+
+static void test_a_segment_may_be_dropped_while_the_files_are_listed(void **state)
+{
+    struct box *b = *state;
+    struct disk disk;
+    fill(b, 1300);
+    assert_int_equal(disk_open_dir_reading(&disk, b->path), 0);
+    beside = b;
+    list_really = disk.list;
+    disk.list = drop_and_list;
+    struct told t = walk_beside(b, &disk, "", 0);
+    assert_string_equal(t.text, "");
+    assert_in_range(t.records, 5, 8);
+    disk_close_dir(&disk);
+}
+
+static void test_prepared_space_may_be_cut_off_while_the_log_is_read(void **state)
+{
+    struct box *b = *state;
+    struct disk disk;
+    size_t n, zeros = 100000;
+    fill(b, 1 << 20);
+    uint8_t *p = box_load(b, box_segment(1), &n), *longer = calloc(1, n + zeros);
+    assert_non_null(longer);
+    memcpy(longer, p, n);
+    box_save(b, box_segment(1), longer, n + zeros);
+    assert_int_equal(disk_open_dir_reading(&disk, b->path), 0);
+    struct told t = walk_beside(b, &disk, box_segment(1), n);
+    assert_string_equal(t.text, "");
+    assert_int_equal(t.records, 9);
+    disk_close_dir(&disk);
+    free(longer);
+    free(p);
+}
+
 static void test_messages_have_one_form_alone(void **state)
 {
     (void)state;
@@ -610,6 +693,8 @@ int main(void)
         TEST(test_what_a_record_must_not_say_is_told),
         TEST(test_whole_records_in_a_torn_end_are_saved),
         TEST(test_ids_of_a_copy_are_not_given_again),
+        TEST(test_a_segment_may_be_dropped_while_the_files_are_listed),
+        TEST(test_prepared_space_may_be_cut_off_while_the_log_is_read),
         cmocka_unit_test(test_messages_have_one_form_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

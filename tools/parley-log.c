@@ -355,7 +355,9 @@ static void print_lost(struct job *job, uint64_t next)
                job->last_id, next, most);
     else
         printf("after %" PRIu64 ": up to %" PRIu64 " messages are lost\n", job->last_id, most);
-    job->lost_bytes = 0;
+    job->lost_bytes -= most * SHORTEST_RECORD;
+    if (job->lost_bytes < SHORTEST_RECORD)
+        job->lost_bytes = 0;
 }
 
 static enum store_status on_repair_fault(void *ctx, const struct walk_fault *f)
@@ -372,8 +374,11 @@ static enum store_status on_repair_fault(void *ctx, const struct walk_fault *f)
 static enum store_status on_repair(void *ctx, const struct walk_record *r)
 {
     struct job *job = ctx;
-    if (job->lost_bytes)
+    /* Ids tell where; what an arranged segment lost lies anywhere among its own. */
+    if (job->lost_bytes && r->head.id > job->last_id + 1)
         print_lost(job, r->head.id);
+    if (!job->walk.segment.head.end)
+        job->lost_bytes = 0;
     struct slice json = record_json(&r->head, r->p);
     struct slice key = slice_of(json.p + json.n, r->head.key_length);
     int result = copy_message(&job->out, r->message, r->head.flags & RECORD_UNSYNCED, key);

@@ -568,9 +568,9 @@ static bool walk_fits(const struct walk *w, const struct record *record, uint64_
 {
     uint64_t base = w->segment.head.base, prev = record->prev;
     if (w->before.length && w->before.conversation == record->conversation)
-        return prev == base + w->before_at;
+        return prev == base + w->before_at || walk_is_lost(w, prev);
     if (w->segment.head.end && prev && prev >= base)
-        return false;
+        return walk_is_lost(w, prev);
     if (prev == last || (prev > last && walk_is_lost(w, prev)) ||
         (prev < w->begin.place && last == 0))
         return true;

@@ -525,6 +525,32 @@ static void what_is_whole_of_an_arranged_segment_is_saved(void **state)
     box_fini(&b);
 }
 
+static void what_is_lost_of_an_arranged_segment_is_told_by_ids(void **state)
+{
+    (void)state;
+    struct box b;
+    size_t n;
+    fill(&b);
+    check_run(RUN("compact", b.path), 0, "messages: 10");
+    char *p = (char *)box_load(&b, box_segment(1), &n);
+    for (int id = 4; id <= 7; id += 3) { /* of one conversation: they lie side by side */
+        char text[16];
+        snprintf(text, sizeof text, "{\"id\":%d,", id);
+        char *at = memmem(p, n, text, strlen(text));
+        assert_non_null(at);
+        at[20] ^= 1;
+    }
+    box_save(&b, box_segment(1), p, n);
+    check_repair(&b, 8);
+    check_run(RUN("repair", b.path, path("again")), 0,
+              "between 3 and 5: up to 1 messages are lost\n"
+              "between 6 and 8: up to 1 messages are lost\n");
+    assert_null(strstr(out, "up to 0"));
+    assert_null(strstr(err, "the message before it")); /* nor what follows from it */
+    free(p);
+    box_fini(&b);
+}
+
 static void a_log_whose_begin_was_dropped_is_read_and_copied(void **state)
 {
     (void)state;
@@ -695,6 +721,7 @@ int main(void)
         TEST(the_secret_is_copied_only_when_asked_for),
         TEST(a_compacted_log_says_the_same),
         TEST(what_is_whole_of_an_arranged_segment_is_saved),
+        TEST(what_is_lost_of_an_arranged_segment_is_told_by_ids),
         TEST(a_log_whose_begin_was_dropped_is_read_and_copied),
         TEST(dump_and_import_give_the_same_bytes),
         TEST(a_wrong_line_is_named_with_what_would_be_right),

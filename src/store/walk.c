@@ -470,6 +470,7 @@ static enum store_status walk_join(struct walk *w)
         return status;
     if (head->first_id > w->next_id)
         w->next_id = head->first_id;
+    w->least_id = w->next_id;
     if (head->base && head->date > w->last_date) /* of the first it is the clock's alone */
         w->last_date = head->date;
     w->adrift = false;
@@ -604,7 +605,7 @@ static bool walk_is_in_order(const struct walk *w, const struct record *record)
     if (!w->segment.head.end)
         return record->id >= w->next_id;
     const struct record *before = &w->before;
-    return record->id >= w->segment.head.first_id &&
+    return record->id >= w->least_id &&
            (!before->length || record->conversation > before->conversation ||
             (record->conversation == before->conversation && record->id > before->id));
 }
@@ -812,7 +813,10 @@ static enum store_status walk_by_id(struct walk *w)
         uint64_t at = w->by_id_list[i].at;
         size_t wrong_at;
         status = walk_record_at(w, at, &record, &p);
-        if (!status && !message_read(&message, &room, record_json(&record, p), &wrong_at))
+        if (!status && i && record.id == w->by_id_list[i - 1].id)
+            status =
+                walk_damaged(w, at, record.length, "id %" PRIu64 " stands there twice", record.id);
+        else if (!status && !message_read(&message, &room, record_json(&record, p), &wrong_at))
             status = walk_deliver(w, at, &record, p, &message);
     }
     w->window.least = WALK_READ;

@@ -115,6 +115,7 @@ struct walk {
     struct window window;
 
     /* Of an arranged segment. */
+    uint64_t least_id;    /* all in front of it have ids below this one */
     struct record before; /* the record in front; length 0: there is none */
     uint64_t before_at;   /* its offset */
     struct buf runs;      /* the list that it should have */

@@ -551,6 +551,31 @@ static void what_is_lost_of_an_arranged_segment_is_told_by_ids(void **state)
     box_fini(&b);
 }
 
+static void an_id_that_an_arranged_segment_has_twice_is_damage(void **state)
+{
+    (void)state;
+    struct box b;
+    size_t n;
+    struct record r;
+    fill(&b);
+    check_run(RUN("compact", b.path), 0, "messages: 10");
+    uint8_t *p = box_load(&b, box_segment(1), &n);
+    uint8_t *at = memmem(p, n, "{\"id\":4,", 8);
+    assert_non_null(at);
+    at[6] = '3'; /* as in another conversation */
+    at -= RECORD_HEAD;
+    assert_true(record_read(&r, at));
+    r.id = 3;
+    record_seal(&r, at, (uint64_t)(at - p));
+    box_save(&b, box_segment(1), p, n);
+    check_run(RUN("repair", b.path, path("copy")), 0, "messages: ");
+    check_run(0, 0, "id 3 stands there twice");
+    check_run(RUN("dump", path("copy")), 0, "{\"id\":3,");
+    assert_int_equal(RUN("dump", b.path), 65);
+    free(p);
+    box_fini(&b);
+}
+
 static void a_log_whose_begin_was_dropped_is_read_and_copied(void **state)
 {
     (void)state;
@@ -722,6 +747,7 @@ int main(void)
         TEST(a_compacted_log_says_the_same),
         TEST(what_is_whole_of_an_arranged_segment_is_saved),
         TEST(what_is_lost_of_an_arranged_segment_is_told_by_ids),
+        TEST(an_id_that_an_arranged_segment_has_twice_is_damage),
         TEST(a_log_whose_begin_was_dropped_is_read_and_copied),
         TEST(dump_and_import_give_the_same_bytes),
         TEST(a_wrong_line_is_named_with_what_would_be_right),

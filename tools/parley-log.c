@@ -100,6 +100,10 @@ static enum store_status on_fault(void *ctx, const struct walk_fault *f)
             f->what, f->bytes);
         return STORE_OK;
     }
+    if (f->kind == WALK_NEWER) {
+        say(job, "%s: %s; take the parley-log that belongs to it", f->file, f->what);
+        return STORE_DAMAGED;
+    }
     job->faults++;
     if (f->kind == WALK_STRAY)
         say(job, "%s: %s", f->file, f->what);
@@ -265,7 +269,7 @@ static enum store_status copy_failed(struct job *job, int result)
 static enum exit_status run_verify(struct job *job)
 {
     enum exit_status status = read_log(job, true, false, on_record);
-    if (status != EXIT_CLEAN && status != EXIT_DAMAGED)
+    if (status != EXIT_CLEAN && (status != EXIT_DAMAGED || !job->faults))
         return status;
     printf("%s: ", job->dir);
     if (job->faults)
@@ -291,7 +295,7 @@ static void print_message(const char *which, uint64_t id, int64_t date)
 static enum exit_status run_stats(struct job *job)
 {
     enum exit_status status = read_log(job, false, false, on_record);
-    if (status != EXIT_CLEAN && status != EXIT_DAMAGED)
+    if (status != EXIT_CLEAN && (status != EXIT_DAMAGED || !job->faults))
         return status;
     const struct walk *w = &job->walk;
     printf("messages       %" PRIu64 "\n", w->messages);
@@ -496,7 +500,7 @@ static enum exit_status run_backup(struct job *job)
     if (status == EXIT_CLEAN)
         printf("%s: complete and on the disk; messages: %" PRIu64 "\n", job->copy,
                job->walk.messages);
-    if (status == EXIT_DAMAGED)
+    if (status == EXIT_DAMAGED && job->faults)
         say(job,
             "%s is damaged, so no copy is made; parley-log repair DIR COPY saves what can be "
             "saved",

@@ -32,6 +32,10 @@ static enum store_status recover_fault(void *ctx, const struct walk_fault *fault
         return STORE_OK;
     if (fault->kind == WALK_STRAY)
         snprintf(r->error->text, sizeof r->error->text, "%s: %s", fault->file, fault->what);
+    else if (fault->kind == WALK_NEWER)
+        snprintf(r->error->text, sizeof r->error->text,
+                 "%s: %s; nothing was changed; start the parley that wrote it, or a newer one",
+                 fault->file, fault->what);
     else
         snprintf(r->error->text, sizeof r->error->text,
                  "%s is damaged at offset %" PRIu64 ": %s; nothing was changed; parley-log repair "

@@ -406,11 +406,12 @@ static enum store_status walk_newer(struct walk *w, uint8_t p[SEGMENT_HEAD], uin
     uint32_t ours;
     le32_store(p + 8, RECORD_VERSION);
     bool damaged = segment_head_read(&w->segment.head, p, &ours) == SEGMENT_HEAD_OK;
-    enum store_status status =
-        walk_damaged(w, 8, damaged ? 0 : w->size,
-                     "its format is version %" PRIu32 ", and this program reads %d%s", version,
-                     RECORD_VERSION, damaged ? "; by its check, that was the version once" : "");
-    return damaged ? status : walk_skip(w, status);
+    char what[128];
+    snprintf(what, sizeof what, "its format is version %" PRIu32 ", and this program reads %d%s",
+             version, RECORD_VERSION, damaged ? "; by its check, that was the version once" : "");
+    if (damaged)
+        return walk_tell(w, WALK_DAMAGE, 8, 0, what);
+    return walk_skip(w, walk_tell(w, WALK_NEWER, 8, w->size, what));
 }
 
 /* STORE_END: nothing in this file can be read, or a crash left it unfinished. */

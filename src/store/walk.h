@@ -26,6 +26,7 @@
 enum walk_kind {
     WALK_DAMAGE,
     WALK_TORN,  /* a write that was never finished, at the very end: no damage */
+    WALK_NEWER, /* a segment of a newer format: no damage, and not ours to read */
     WALK_STRAY, /* a file that is none of the log's and has a name like theirs */
 };
 

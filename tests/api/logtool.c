@@ -320,6 +320,15 @@ static void missing_and_foreign_files_are_told(void **state)
     p[8] = 2;
     box_save(&b, box_segment(3), p, n);
     check_run(RUN("verify", b.path), 65, "its format is version 2, and this program reads 1");
+    p[60] ^= 1; /* no check of version 1 */
+    box_save(&b, box_segment(3), p, n);
+    check_run(RUN("verify", b.path), 65, "take the parley-log that belongs to it");
+    assert_string_equal(out, "");
+    check_run(RUN("repair", b.path, path("newer")), 65, "version 2, and this program reads 1");
+    assert_false(exists(path("newer")));
+    check_run(RUN("backup", b.path, path("newer")), 65, "version 2, and this program reads 1");
+    assert_null(strstr(err, "damaged"));
+    p[60] ^= 1;
     p[8] = 1;
     box_save(&b, box_segment(3), p, n);
     box_save(&b, "notes.seg", "x", 1);

@@ -296,6 +296,12 @@ static void test_a_newer_format_is_refused(void **state)
     /* Also if nothing but the head is there. */
     box_save(b, box_segment(1), p, SEGMENT_HEAD);
     check_damaged(b, box_segment(1), "version 2");
+    /* With a check that is not ours, it is no damage. */
+    p[60] ^= 1;
+    box_save(b, box_segment(1), p, n);
+    assert_int_equal(box_try_open(b), STORE_DAMAGED);
+    assert_non_null(strstr(b->error.text, "start the parley that wrote it, or a newer one"));
+    assert_null(strstr(b->error.text, "damaged"));
     free(p);
 }
 

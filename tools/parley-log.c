@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -845,6 +846,7 @@ int main(int argc, char **argv)
         {"help", ARG_FLAG, &help, 0, 0, NULL, "print this", 0},
         {0}};
     struct args_error error;
+    signal(SIGXFSZ, SIG_IGN); /* a write over the limit fails with EFBIG instead */
     int count = take_options(rows, argc, argv, &error);
     if (count < 0)
         return (int)wrong_usage(error.text);

@@ -81,7 +81,6 @@ static void spawn(struct server *s, const char *const *options)
         dup2(pipes[1], STDOUT_FILENO);
         if (s->file_limit) {
             struct rlimit limit = {s->file_limit, s->file_limit};
-            signal(SIGXFSZ, SIG_IGN);
             setrlimit(RLIMIT_FSIZE, &limit);
         }
         if (s->descriptor_limit) {

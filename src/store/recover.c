@@ -210,13 +210,28 @@ static int recover_forget(struct recovery *r)
     return index_init(&r->s->index);
 }
 
+/* What was durable when a checkpoint was written cannot be a write that was never finished. */
+static enum store_status recover_check_end(const struct recovery *r,
+                                           const struct checkpoint_head *head)
+{
+    if ((r->walk.known && r->walk.log != head->log) || r->walk.end >= head->place)
+        return STORE_OK;
+    snprintf(r->error->text, sizeof r->error->text,
+             "the log ends at place %" PRIu64 ", and was durable up to %" PRIu64
+             " when the file checkpoint was written: its end is missing or damaged; nothing was "
+             "changed; bring it back, or remove the checkpoint to go on without it",
+             r->walk.end, head->place);
+    return STORE_DAMAGED;
+}
+
 /* The log from its checkpoint on, or all of it. Whatever a checkpoint leads to that is not good is looked
  * at again without it: it costs time, never data. */
 static enum store_status recover_read(struct recovery *r)
 {
     struct checkpoint_head head;
     const char *why = checkpoint_load(r->disk, &r->s->index, &head);
-    if (!why) {
+    bool loaded = !why;
+    if (loaded) {
         enum store_status status = recover_walk(r, &head);
         r->s->checkpointed = head.place;
         if (status == STORE_OK && recover_is_whole(r))
@@ -230,6 +245,8 @@ static enum store_status recover_read(struct recovery *r)
     if (recover_forget(r))
         return walk_refused(&r->walk, "read", "", -ENOMEM);
     enum store_status status = recover_walk(r, NULL);
+    if (status == STORE_OK && loaded)
+        status = recover_check_end(r, &head);
     if (status == STORE_OK && *why)
         checkpoint_remove(r->disk);
     return status;

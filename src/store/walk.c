@@ -185,12 +185,14 @@ static enum store_status walk_read_begin(struct walk *w)
         w->disk->close(w->disk->ctx, file);
     if (got < 0)
         return walk_refused(w, "read", LOG_BEGIN_NAME, (int)got);
-    if (got == LOG_BEGIN && log_begin_read(&w->begin, p))
+    bool whole = got == LOG_BEGIN && log_begin_read(&w->begin, p);
+    if (whole && w->name_count)
         return STORE_OK;
     w->begin = (struct log_begin){0};
     w->adrift = true;
     struct walk_fault fault = {WALK_DAMAGE, LOG_BEGIN_NAME, 0, 0,
-                               "this does not say where the log begins"};
+                               whole ? "all segments behind it are missing"
+                                     : "this does not say where the log begins"};
     return w->handler->fault ? w->handler->fault(w->handler->ctx, &fault) : STORE_OK;
 }
 

@@ -543,7 +543,7 @@ static void what_is_lost_of_an_arranged_segment_is_told_by_ids(void **state)
     check_run(RUN("compact", b.path), 0, "messages: 10");
     char *p = (char *)box_load(&b, box_segment(1), &n);
     for (int id = 4; id <= 7; id += 3) { /* of one conversation: they lie side by side */
-        char text[16];
+        char text[32];
         snprintf(text, sizeof text, "{\"id\":%d,", id);
         char *at = memmem(p, n, text, strlen(text));
         assert_non_null(at);

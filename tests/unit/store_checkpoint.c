@@ -143,7 +143,6 @@ static void test_one_that_is_not_good_costs_time_and_says_so(void **state)
         {100, 1, false, "its check does not match"},
         {16, 1, true, "it does not fit the log"},  /* of another log */
         {24, 1, true, "it does not fit the log"},  /* another place */
-        {30, 1, true, "it does not fit the log"},  /* far behind the end */
         {64, 1, true, "it does not fit the log"},  /* another last record */
         {80, 0x80, true, "it contradicts itself"}, /* a user that is not there */
         {94, 1, true, "it does not fit the log"},  /* a message behind the end */
@@ -262,6 +261,60 @@ static void test_a_disk_that_takes_none_stops_nobody(void **state)
     check_same(b, before);
 }
 
+/* Refused, with this text, and the segments stay as they are. */
+static void check_refused(struct box *b, const char *text)
+{
+    size_t n, m;
+    bool there = box_exists(b, box_segment(1));
+    uint8_t *p = there ? box_load(b, box_segment(1), &n) : NULL;
+    assert_int_equal(box_try_open(b), STORE_DAMAGED);
+    if (!strstr(b->error.text, text))
+        fail_msg("\"%s\" is not in: %s", text, b->error.text);
+    assert_int_equal(box_exists(b, box_segment(1)), there);
+    if (there) {
+        uint8_t *again = box_load(b, box_segment(1), &m);
+        assert_int_equal(m, n);
+        assert_memory_equal(again, p, n);
+        free(again);
+    }
+    free(p);
+}
+
+static void test_it_tells_that_the_end_of_the_log_is_missing(void **state)
+{
+    struct box *b = *state;
+    size_t n;
+    box_close(b);
+    b->options.segment_size = 3000;
+    box_open(b);
+    fill(b);
+    box_close(b);
+    uint64_t last = 40;
+    while (!box_exists(b, box_segment(last)))
+        last--;
+    assert_true(last > 1);
+    uint8_t *p = box_load(b, box_segment(last), &n);
+    size_t at = SEGMENT_HEAD;
+    while (at + le32_load(p + at + 4) < n)
+        at += le32_load(p + at + 4);
+    p[at] ^= 1; /* it was durable: no write that was never finished */
+    box_save(b, box_segment(last), p, n);
+    check_refused(b, "its end is missing or damaged");
+    box_save(b, box_segment(last), p, n / 2);
+    check_refused(b, "its end is missing or damaged");
+    box_remove(b, box_segment(last));
+    check_refused(b, "its end is missing or damaged");
+    while (last > 1)
+        if (box_exists(b, box_segment(--last)))
+            box_remove(b, box_segment(last));
+    check_refused(b, "its end is missing or damaged");
+    /* Without it nothing is known. */
+    box_remove(b, "checkpoint");
+    box_open(b);
+    box_close(b);
+    free(p);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -275,6 +328,7 @@ int main(void)
         T(test_entries_of_messages_that_a_crash_took_are_not_believed),
         T(test_one_is_written_at_a_new_segment_by_a_thread),
         T(test_a_disk_that_takes_none_stops_nobody),
+        T(test_it_tells_that_the_end_of_the_log_is_missing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -463,6 +463,12 @@ static void test_the_log_begins_where_the_file_begin_says(void **state)
     begin[18] ^= 1;
     box_save(b, LOG_BEGIN_NAME, begin, m);
     box_open(b);
+    box_close(b);
+    for (uint64_t id = 1; id < 3100; id++)
+        if (box_exists(b, box_segment(id)))
+            box_remove(b, box_segment(id));
+    assert_int_equal(box_try_open(b), STORE_DAMAGED);
+    assert_non_null(strstr(b->error.text, "all segments behind it are missing"));
     free(begin);
 }
 

@@ -160,9 +160,10 @@ static bool checkpoint_read_names(struct slice in, struct slice *names, uint32_t
     return in.n == 0;
 }
 
-/* Conversations get the numbers they had, users perhaps others. */
+/* Conversations get the numbers they had, users perhaps others. What is said to lie behind `place`
+ * must be found there: until then, no record is the tail. */
 static bool checkpoint_fill(struct index *ix, const uint8_t *p, uint32_t conversations,
-                            const struct slice *names, uint32_t users)
+                            const struct slice *names, uint32_t users, uint64_t place)
 {
     for (uint32_t i = 0; i < conversations; i++, p += CHECKPOINT_CONVERSATION) {
         uint32_t first = le32_load(p), second = le32_load(p + 4);
@@ -172,6 +173,8 @@ static bool checkpoint_fill(struct index *ix, const uint8_t *p, uint32_t convers
             index_load_users(ix, names[first], names[second], i))
             return false;
         index_load_record(ix, i, le64_load(p + 8), le64_load(p + 16));
+        if (le64_load(p + 8) >= place)
+            ix->conversations[i].tail = 0;
     }
     return true;
 }
@@ -204,7 +207,7 @@ static const char *checkpoint_parse(const uint8_t *p, size_t n, struct index *ix
         why = "there is no memory to read it";
     else if (!checkpoint_read_names(slice_of(p + CHECKPOINT_HEAD + lists, body - lists), names,
                                     users) ||
-             !checkpoint_fill(ix, p + CHECKPOINT_HEAD, conversations, names, users))
+             !checkpoint_fill(ix, p + CHECKPOINT_HEAD, conversations, names, users, head->place))
         why = "it contradicts itself";
     free(names);
     return why;

@@ -3,7 +3,7 @@
  *
  * It is a cache. It is written whole or not at all: under another name, synced, renamed, and the name
  * made durable; missing, damaged, of another version or of another log, it costs the time to read the
- * whole log and nothing else.
+ * whole log and nothing else. But a log that ends in front of its place has lost what was durable.
  *
  * The file `checkpoint`, all integers little-endian:
  *

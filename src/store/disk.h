@@ -4,8 +4,8 @@
  *
  * All files live in one folder, which `ctx` stands for; a name is a plain file name in it. A file
  * is a small non-negative number. Every operation returns 0 or more on success, or -errno.
- * Once the store is open, the commit thread calls open, close, pwrite, truncate, sync, sync_dir and
- * remove, and the prefetch thread pread, while its owner calls pread and pread_now, also for the same
+ * Once the store is open, the commit thread and the worker call all but list and lock, and the
+ * prefetch thread pread and close, while its owner calls size, pread and pread_now, also for the same
  * file.
  */
 #ifndef STORE_DISK_H

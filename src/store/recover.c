@@ -98,11 +98,12 @@ static enum store_status recover_mend(struct recovery *r)
 /* The log is empty, or nothing may be appended to its last segment. */
 static enum store_status recover_first_segment(struct recovery *r)
 {
-    struct segment first = {.head = {.base = r->s->end,
-                                     .first_id = r->s->next_id,
-                                     .log = r->walk.log,
-                                     .date = clock_wall_ms(&clock_system)},
-                            .file = -1};
+    struct segment first = {
+        .head = {.base = r->s->end,
+                 .first_id = r->s->next_id,
+                 .log = r->walk.log,
+                 .date = r->s->end ? r->s->last_date : clock_wall_ms(&clock_system)},
+        .file = -1};
     int result = r->walk.known ? 0 : random_bytes(&first.head.log, sizeof first.head.log);
     if (!result)
         result = segments_reserve(&r->s->segments);
@@ -191,12 +192,13 @@ static enum store_status recover_walk(struct recovery *r, const struct checkpoin
     return status ? status : walk_run(&r->walk);
 }
 
-/* Every newest message that the checkpoint knows must have been there, or found by reading on. */
+/* Every newest message that the checkpoint knows lies in front of its place, or was found by reading
+ * on. */
 static bool recover_is_whole(const struct recovery *r)
 {
     const struct index *ix = &r->s->index;
     for (uint32_t i = 0; i < ix->conversation_count; i++)
-        if (ix->conversations[i].last >= r->walk.end)
+        if (ix->conversations[i].last != ix->conversations[i].tail)
             return false;
     return r->walk.begun;
 }

@@ -36,7 +36,8 @@ static enum store_status store_lock(const struct store *s, struct store_error *e
         snprintf(error->text, sizeof error->text, "another process uses the data directory");
         return STORE_LOCKED;
     }
-    snprintf(error->text, sizeof error->text, "cannot lock the data directory: %s",
+    snprintf(error->text, sizeof error->text,
+             "cannot lock the data directory: %s; expected one that this user may write to",
              strerror(-result));
     return STORE_SYSTEM;
 }

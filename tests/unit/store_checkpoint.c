@@ -205,6 +205,27 @@ static void test_entries_may_be_newer_than_its_place(void **state)
     }
 }
 
+/* It says of a conversation what reading on does not find. */
+static void test_entries_behind_its_place_must_be_found(void **state)
+{
+    struct box *b = *state;
+    char before[4096] = "";
+    size_t n;
+    fill(b);
+    check_same(b, before);
+    make_older(b, 20);
+    uint8_t *p = box_load(b, "checkpoint", &n), *entry = p + 80 + 8;
+    while (le64_load(entry) < le64_load(p + 24))
+        entry += 24;
+    le64_store(entry, le64_load(entry) + 1);
+    le32_store(p + n - 4, crc32c(0, p, n - 4));
+    box_save(b, "checkpoint", p, n);
+    box_open(b);
+    assert_non_null(strstr(b->last_log, "it does not fit the log"));
+    check_same(b, before);
+    free(p);
+}
+
 static void test_entries_of_messages_that_a_crash_took_are_not_believed(void **state)
 {
     struct box *b = *state;
@@ -325,6 +346,7 @@ int main(void)
         T(test_a_crash_behind_it_is_found_by_reading_on),
         T(test_one_that_is_not_good_costs_time_and_says_so),
         T(test_entries_may_be_newer_than_its_place),
+        T(test_entries_behind_its_place_must_be_found),
         T(test_entries_of_messages_that_a_crash_took_are_not_believed),
         T(test_one_is_written_at_a_new_segment_by_a_thread),
         T(test_a_disk_that_takes_none_stops_nobody),

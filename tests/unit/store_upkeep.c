@@ -316,6 +316,26 @@ static void test_a_wrong_list_shows_nobody_what_others_wrote(void **state)
     free(p);
 }
 
+static void test_behind_an_arranged_end_a_segment_is_begun(void **state)
+{
+    struct box *b = *state;
+    size_t n;
+    struct segment_head head;
+    uint32_t version;
+    b->options.arrange = true;
+    box_open(b);
+    talk(b, 70);
+    assert_int_equal(store_compact(b->store, NULL, NULL), 0);
+    box_close(b);
+    box_remove(b, box_segment(71)); /* the one that grows */
+    box_open(b);
+    uint8_t *p = box_load(b, box_segment(71), &n);
+    assert_int_equal(segment_head_read(&head, p, &version), SEGMENT_HEAD_OK);
+    assert_int_equal(head.date, 1000); /* the highest in front of it */
+    free(p);
+    assert_int_equal(box_send(b, "ann", "bob", "next"), 71);
+}
+
 static void test_every_flipped_bit_of_an_arranged_segment_is_damage(void **state)
 {
     struct box *b = *state;
@@ -516,6 +536,7 @@ int main(void)
         T(test_what_a_crash_left_of_the_replaced_is_removed),
         T(test_no_run_is_left_out_for_a_wrong_list),
         T(test_a_wrong_list_shows_nobody_what_others_wrote),
+        T(test_behind_an_arranged_end_a_segment_is_begun),
         T(test_every_flipped_bit_of_an_arranged_segment_is_damage),
         T(test_above_retain_bytes_the_oldest_go),
         T(test_a_conversation_that_is_all_gone_is_gone),

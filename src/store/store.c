@@ -240,6 +240,8 @@ void store_flush(struct store *s)
 {
     struct batch *b = s->gathering;
     checkpoint_step(&s->checkpoint, &s->index);
+    if (!store_can_look(s)) /* who asked for the next turn may have been heard in this one */
+        prefetch_yield(&s->prefetch);
     s->steps = 0;
     upkeep_step(s);
     if (b->records.n == 0 || !commit_submit(&s->commit, b))

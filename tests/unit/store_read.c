@@ -8,6 +8,7 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -305,6 +306,30 @@ static void test_a_walk_far_back_takes_breaks_and_the_next_page_is_near(void **s
     assert_int_equal(oldest, 75);
 }
 
+/* Whoever takes a break is called in the next turn, also if a batch was collected in this one, or
+ * somebody else took the last step. */
+static void test_a_break_ends_with_the_turn(void **state)
+{
+    struct box *b = *state;
+    struct pollfd p = {.events = POLLIN};
+    struct store_read read;
+    for (int i = 0; i < 9000; i++)
+        box_put(b, "alice", "bob", "x");
+    box_commit(b);
+    p.fd = store_fd(b->store);
+    store_flush(b->store);
+    assert_int_equal(poll(&p, 1, 0), 0);
+    assert_int_equal(store_read_page(b->store, &read, SLICE("alice"), SLICE("bob"), 100, 10),
+                     STORE_WAIT);
+    assert_int_equal(poll(&p, 1, 0), 1);
+    store_collect(b->store);
+    assert_false(store_can_look(b->store));
+    assert_int_equal(poll(&p, 1, 0), 0);
+    store_flush(b->store); /* the next turn */
+    assert_int_equal(poll(&p, 1, 0), 1);
+    store_read_end(&read);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +349,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_record_damaged_under_way_is_an_io_error, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_walk_back_cannot_turn_in_a_circle, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_break_ends_with_the_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_walk_far_back_takes_breaks_and_the_next_page_is_near,
                                         setup, teardown),
     };

@@ -10,7 +10,6 @@
 #define CHECKPOINT_NAME "checkpoint"
 #define CHECKPOINT_VERSION 1
 #define CHECKPOINT_HEAD 80
-#define CHECKPOINT_CONVERSATION 24
 #define CHECKPOINT_MAX (UINT64_C(8) << 30) /* bytes; more is no checkpoint of ours */
 
 /* Entries put together in one turn: some ten microseconds. */
@@ -78,6 +77,7 @@ void checkpoint_begin(struct checkpoint *c, const struct index *ix,
         return;
     buf_clear(&c->bytes);
     c->open = true;
+    c->place = head->place;
     c->names = false;
     c->done = c->users = 0;
     c->conversations = ix->conversation_count;

@@ -37,6 +37,8 @@
 #include "store/index.h"
 #include "store/worker.h"
 
+#define CHECKPOINT_CONVERSATION 24 /* bytes */
+
 struct checkpoint_head {
     uint64_t log;
     uint64_t place;
@@ -54,6 +56,7 @@ struct checkpoint {
     struct worker *worker;
     struct worker_job job;         /* it is written */
     bool open;                     /* one is being put together */
+    uint64_t place;                /* of the last that was begun */
     uint32_t conversations, users; /* of it, in all; users as far as they are known */
     uint32_t done;                 /* of the conversations, then of the users */
     bool names;                    /* the users' turn */
@@ -65,6 +68,12 @@ void checkpoint_init(struct checkpoint *c, const struct disk *disk, const struct
 
 /* The worker has ended. */
 void checkpoint_fini(struct checkpoint *c);
+
+/* Of one, without the users' names. */
+static inline uint64_t checkpoint_bytes(const struct index *ix)
+{
+    return (uint64_t)ix->conversation_count * CHECKPOINT_CONVERSATION;
+}
 
 /* Begins one, unless one is under way. */
 void checkpoint_begin(struct checkpoint *c, const struct index *ix,

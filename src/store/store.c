@@ -392,7 +392,8 @@ void store_collect(struct store *s)
         s->end = b->opened.head.base + SEGMENT_HEAD;
         /* All in front of it is durable, whatever --sync says, and so is its head. */
         const struct checkpoint_head head = store_checkpoint_head(s, b->first_id);
-        if (!b->error)
+        /* Small segments do without some: as much is logged as a checkpoint takes. */
+        if (!b->error && s->end - s->checkpoint.place >= checkpoint_bytes(&s->index))
             checkpoint_begin(&s->checkpoint, &s->index, &head);
     }
     if (b && b->error) {

@@ -268,6 +268,32 @@ static void test_one_is_written_at_a_new_segment_by_a_thread(void **state)
     check_same(b, before);
 }
 
+/* What is written of them is no more than what is written of the log. */
+static void test_small_segments_do_not_each_bring_one(void **state)
+{
+    struct box *b = *state;
+    uint64_t place = 0, written = 0;
+    size_t n = 0;
+    box_close(b);
+    b->options.segment_size = 1000;
+    box_open(b);
+    for (int i = 0; i < 900; i++) {
+        char user[16];
+        snprintf(user, sizeof user, "u%d", i % 300);
+        box_send(b, user, "ann", "x");
+        if (!box_exists(b, "checkpoint"))
+            continue;
+        uint8_t *p = box_load(b, "checkpoint", &n);
+        written += le64_load(p + 24) == place ? 0 : n;
+        place = le64_load(p + 24);
+        free(p);
+    }
+    struct store_stats stats;
+    store_get_stats(b->store, &stats);
+    assert_true(place > stats.bytes / 2);
+    assert_in_range(written, 1, 2 * stats.bytes);
+}
+
 static void test_a_disk_that_takes_none_stops_nobody(void **state)
 {
     struct box *b = *state;
@@ -349,6 +375,7 @@ int main(void)
         T(test_entries_behind_its_place_must_be_found),
         T(test_entries_of_messages_that_a_crash_took_are_not_believed),
         T(test_one_is_written_at_a_new_segment_by_a_thread),
+        T(test_small_segments_do_not_each_bring_one),
         T(test_a_disk_that_takes_none_stops_nobody),
         T(test_it_tells_that_the_end_of_the_log_is_missing),
     };

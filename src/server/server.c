@@ -248,8 +248,10 @@ static enum exit_status open_in_order(struct server *server, struct server_error
                     result == -ENOENT ? "there is none of that name" : strerror(-result));
     result = disk_open_dir(&server->disk, config->data);
     if (result)
-        return fail(error, EXIT_SYSTEM, "data directory %.200s: %s", config->data,
-                    strerror(-result));
+        return fail(error, EXIT_SYSTEM,
+                    "data directory %.200s: %s; expected a folder, or the path of one that can be "
+                    "made",
+                    config->data, strerror(-result));
     /* Before the first thread, and before a byte from outside is read: the log is the first. */
     status = confine_server(server, error);
     if (status == EXIT_CLEAN)

@@ -168,7 +168,7 @@ static void a_data_directory_that_is_none_is_71(void **state)
     (void)state;
     write_file(server.data, "a file");
     assert_int_equal(server_start_fails(&server, NONE), 71);
-    assert_non_null(strstr(server.text, "Not a directory"));
+    assert_non_null(strstr(server.text, "Not a directory; expected a folder, or the path of"));
 }
 
 static void a_file_limit_that_is_too_small_is_71(void **state)

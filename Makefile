@@ -72,7 +72,7 @@ FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] bench/*.[ch] tests/*/*
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test test-suite list-tests test-tools conformance sim soak crash mutants perf-check perf-record check install clean help bench-store fuzz fuzz-programs coverage
+.PHONY: all run test test-suite list-tests test-tools conformance sim soak crash mutants perf-check perf-record check install clean help bench-store fuzz fuzz-programs coverage bench-storm
 
 all: $(PROGRAMS)
 
@@ -146,7 +146,7 @@ run: all
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(filter-out $(B)/store-bench,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(filter-out $(B)/store-bench $(B)/storm-bench,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
 
 clean:
 	rm -rf build
@@ -174,7 +174,7 @@ conformance: $(PROGRAMS) $(CONFORM)
 SEEDS ?= 100000
 FROM  ?= 1
 JOBS  ?= $(shell nproc)
-sim soak: $(SIM)
+sim: $(SIM)
 	$(SIM) --seeds $(SEEDS) --from $(FROM) --jobs $(JOBS)
 
 # libFuzzer on every target of tests/fuzz, TIME seconds each, or on TARGET alone; VARIANT=fuzzfast does
@@ -215,6 +215,13 @@ perf-check: $(PERF)
 	@tests/perf/check $(PERF)
 perf-record: $(PERF)
 	@tests/perf/check $(PERF) --record
+# A pair of users beside idle connections, floods and readers that do not read. BENCH: further options.
+bench-storm: $(B)/storm-bench $(B)/parleyd
+	@$(B)/storm-bench $(BENCH)
+
+# A mixed load on a real server for TIME seconds; fails when memory, descriptors or latencies drift.
+soak: $(B)/storm-bench $(B)/parleyd
+	@$(B)/storm-bench --soak $(TIME) $(BENCH)
 
 check:
 	@CPPFLAGS_ALL='$(CPPFLAGS_ALL)' CFLAGS_ALL='$(CFLAGS_ALL)' tests/check $(FORMATTED)
@@ -224,11 +231,12 @@ help:
 	@echo "make run        the demo on http://127.0.0.1:$(DEMO_PORT)/ (DEMO_PORT=N for another port)"
 	@echo "make test       all tests, also under the sanitizers and Valgrind; installs cmocka if it may"
 	@echo "make conformance the table of RFC 6455's cases, against ws-echo and /chat"
-	@echo "make sim        100000 runs of the store on a simulated disk that crashes and fails"
-	@echo "make soak       the same, SEEDS=N of them from seed FROM=N on"
+	@echo "make sim        SEEDS=100000 runs of the store, from seed FROM=1 on, on a simulated disk that crashes and fails"
+	@echo "make soak       a mixed load on a real server for TIME=60 seconds; fails when anything grows"
 	@echo "make crash      kill -9 of the real server under load, KILLS=1000 times"
 	@echo "make mutants    plants bugs in the store, which the simulation must find"
 	@echo "make bench-store  the store's speed on this disk, beside SQLite; BENCH='--rounds 9' for options"
+	@echo "make bench-storm  a pair of users beside 10000 idle ones, floods and readers that do not read"
 	@echo "make fuzz       libFuzzer with the sanitizers, TIME=60 seconds a target; TARGET=NAME for one alone"
 	@echo "make coverage   the lines of src/ that the tests reach; tests/coverage -v names the others"
 	@echo "make perf-check counts the core's instructions under callgrind; perf-record writes what is right"

@@ -18,6 +18,7 @@
 #include "histogram.h"
 #include "net/url.h"
 #include "net/websocket.h"
+#include "proc.h"
 #include "server/secret.h"
 
 #include <dirent.h>
@@ -110,23 +111,13 @@ __attribute__((format(printf, 3, 4))) static void give_up(struct bench *b, enum 
 
 /* ---- the server's costs ------------------------------------------------------------------ */
 
-static size_t read_small(const char *path, char *text, size_t room)
-{
-    FILE *f = fopen(path, "re");
-    size_t n = f ? fread(text, 1, room - 1, f) : 0;
-    if (f)
-        fclose(f);
-    text[n] = 0;
-    return n;
-}
-
 /* proc(5): user and system time are the fields 14 and 15, in ticks. The name before may hold anything,
    but ends at the last parenthesis. */
 static bool read_cpu(uint32_t pid, uint64_t *us)
 {
     char path[64], text[1024];
     snprintf(path, sizeof path, "/proc/%u/stat", pid);
-    const char *p = read_small(path, text, sizeof text) ? strrchr(text, ')') : NULL;
+    const char *p = proc_read(path, text, sizeof text) ? strrchr(text, ')') : NULL;
     for (int field = 3; field <= 14 && p; field++)
         p = strchr(p + 1, ' ');
     if (!p)
@@ -135,12 +126,6 @@ static bool read_cpu(uint32_t pid, uint64_t *us)
     uint64_t user = strtoull(p, &end, 10), system = strtoull(end, NULL, 10);
     *us = (user + system) * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
     return true;
-}
-
-static uint64_t number_behind(const char *text, const char *name)
-{
-    const char *p = strstr(text, name);
-    return p ? strtoull(p + strlen(name), NULL, 10) : 0;
 }
 
 /* Of all threads, voluntary or not. */
@@ -154,9 +139,10 @@ static uint64_t read_switches(uint32_t pid)
         if (e->d_name[0] == '.')
             continue;
         snprintf(path, sizeof path, "/proc/%u/task/%.200s/status", pid, e->d_name);
-        if (read_small(path, text, sizeof text))
-            sum += number_behind(text, "\nvoluntary_ctxt_switches:") +
-                   number_behind(text, "\nnonvoluntary_ctxt_switches:");
+        if (proc_read(path, text, sizeof text))
+            sum += proc_number(text, "\nvoluntary_ctxt_switches:") + proc_number(text, "\nnonvolunt"
+                                                                                       "ary_ctxt_"
+                                                                                       "switches:");
     }
     if (dir)
         closedir(dir);

@@ -2,6 +2,7 @@
 
 #include "base/exit.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@ void run_die(int error, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    fputs("store-bench: ", stderr);
+    fprintf(stderr, "%s: ", program_invocation_short_name);
     vfprintf(stderr, format, args);
     va_end(args);
     fprintf(stderr, "%s%s\n", error ? ": " : "", error ? strerror(error) : "");

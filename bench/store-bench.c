@@ -2,8 +2,7 @@
  * store-bench: what the store does on this machine and this disk, held against floors, peers and goals.
  *
  * It makes a few logs in a temporary folder, then measures all parts in rounds, one part after the
- * other in each round, and prints medians. Two processes: one measures, the other one waits for it and
- * removes the folder, however it has ended.
+ * other in each round, and prints medians.
  *
  * Beside other work for the processors, a commit may wait for a tick of the scheduler (4 ms) instead of
  * the disk: there, run it with a priority of its own, `chrt -f 5 store-bench`.
@@ -11,16 +10,13 @@
 #include "base/args.h"
 #include "base/exit.h"
 #include "base/version.h"
+#include "scratch.h"
 #include "sqlite.h"
 #include "store_bench.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -63,20 +59,12 @@ static uint64_t make_log(const char *path, uint64_t messages, uint32_t conversat
     return json;
 }
 
-/* Of a new process: whoever ends its parent ends it as well. */
-static void end_with_parent(pid_t parent)
-{
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(EXIT_SYSTEM);
-}
-
 /* By a process that ends without closing its store. */
 static void make_killed_log(struct bench *b)
 {
     pid_t self = getpid(), writer = fork();
     if (writer == 0) {
-        end_with_parent(self);
+        scratch_end_with(self);
         struct rig rig;
         const struct rig_load load = {b->wide_conversations, b->wide, 0};
         tell("messages are being written to a log", b->wide);
@@ -160,62 +148,16 @@ static void print_json(const struct bench *b, const struct options *o)
     printf("}\n");
 }
 
-/* ---- the folder -------------------------------------------------------------------------- */
-
-/* The process that measures. */
-static pid_t child;
-
-static void pass_on(int signal)
-{
-    kill(child, signal);
-}
-
-/* Waits for the child and all that it has started, removes the folder; returns the exit status. A signal
- * ends the child, and with it the wait. */
-static int clean_up(const char *path, const sigset_t *signals)
-{
-    const struct sigaction action = {.sa_handler = pass_on};
-    int result = 0, status;
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
-    sigprocmask(SIG_SETMASK, signals, NULL);
-    for (pid_t ended; (ended = wait(&status)) >= 0 || errno == EINTR;)
-        if (ended == child)
-            result = status;
-    rig_remove(path);
-    if (WIFSIGNALED(result))
-        fprintf(stderr, "store-bench: ended by signal %d\n", WTERMSIG(result));
-    return WIFEXITED(result) ? WEXITSTATUS(result) : EXIT_SYSTEM;
-}
-
-/* In the folder that holds this program, unless another one is asked for: not in memory. */
-static void make_folder(char path[PATH_MAX], const char *dir)
-{
-    char self[PATH_MAX - 64] = ".";
-    ssize_t n = dir ? -1 : readlink("/proc/self/exe", self, sizeof self - 1);
-    if (n > 0) {
-        self[n] = 0;
-        *strrchr(self, '/') = 0;
-    }
-    snprintf(path, PATH_MAX, "%.3900s/store-bench-XXXXXX", dir ? dir : self);
-    if (!mkdtemp(path))
-        run_die(errno, "cannot make a folder %s", path);
-}
-
 static void require_room(const struct bench *b, const char *path)
 {
     struct statvfs fs;
     /* The logs, and what a writer leaves in one measured stretch: less than a gigabyte a second. */
     uint64_t need =
         (b->large + b->small + b->wide + b->cold) * RECORD_BYTES + (uint64_t)(b->seconds * 1e9);
-    if (statvfs(path, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < need) {
-        rmdir(path);
+    if (statvfs(path, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < need)
         run_die(0, "%s has %llu MiB free, %llu are needed; choose fewer with --messages, or --dir",
                 path, (unsigned long long)((uint64_t)fs.f_bavail * fs.f_frsize >> 20),
                 (unsigned long long)(need >> 20));
-    }
 }
 
 /* ---- options ----------------------------------------------------------------------------- */
@@ -297,37 +239,24 @@ static void plan(struct bench *b, const struct options *o, const char *path)
     snprintf(b->scratch, sizeof b->scratch, "%.200s/scratch", path);
 }
 
-int main(int argc, char **argv)
+static int run_bench(void *ctx, const char *path)
 {
     static struct bench b;
-    struct options o;
-    char path[PATH_MAX];
-    int parsed = parse(&o, argc, argv);
-    if (parsed >= 0)
-        return parsed;
-    /* Until somebody is there who cleans up. */
-    sigset_t ending, before;
-    sigemptyset(&ending);
-    sigaddset(&ending, SIGINT);
-    sigaddset(&ending, SIGTERM);
-    sigaddset(&ending, SIGHUP);
-    sigprocmask(SIG_BLOCK, &ending, &before);
-    make_folder(path, o.dir);
-    plan(&b, &o, path);
+    const struct options *o = ctx;
+    plan(&b, o, path);
     require_room(&b, path);
-    pid_t self = getpid();
-    child = fork();
-    if (child < 0)
-        return wrong("cannot fork: %s", strerror(errno));
-    if (child)
-        return clean_up(path, &before);
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    end_with_parent(self);
     b.sqlite = sqlite_load();
-    measure(&b, &o);
-    if (o.json)
-        print_json(&b, &o);
+    measure(&b, o);
+    if (o->json)
+        print_json(&b, o);
     else
-        print_table(&b, &o);
+        print_table(&b, o);
     return EXIT_CLEAN;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o;
+    int parsed = parse(&o, argc, argv);
+    return parsed >= 0 ? parsed : scratch_run(o.dir, run_bench, &o);
 }

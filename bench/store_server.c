@@ -4,20 +4,9 @@
  */
 #include "store_bench.h"
 
-#include "codec/jwt.h"
-#include "net/url.h"
-#include "net/websocket.h"
-#include "server/secret.h"
+#include "parleyd.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define STUCK_MS 30000
 
@@ -27,60 +16,6 @@ static const struct score_line server_p50 = {"live message through parleyd, cold
                                              "without the reader", SCORE_NO_GOAL, 0};
 static const struct score_line server_pages = {"  pages of 100 it read meanwhile", "/s", NULL,
                                                SCORE_NO_GOAL, 0};
-
-/* ---- the server -------------------------------------------------------------------------- */
-
-struct server {
-    pid_t pid;
-    FILE *errors;
-    char url[160];
-    struct hmac_key key;
-};
-
-static void server_start(struct server *s, const char *data)
-{
-    char program[PATH_MAX], line[512], secret_path[300];
-    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 16);
-    int ends[2];
-    pid_t self = getpid();
-    if (n < 0 || pipe2(ends, O_CLOEXEC))
-        run_die(errno, "cannot start parleyd");
-    program[n] = 0;
-    snprintf(strrchr(program, '/'), 10, "/parleyd");
-    s->pid = fork();
-    if (s->pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() == self && dup2(ends[1], STDERR_FILENO) >= 0)
-            execl(program, program, "--listen", "127.0.0.1:0", "--data", data, "--rate", "0",
-                  (char *)NULL);
-        _exit(127);
-    }
-    close(ends[1]);
-    s->errors = fdopen(ends[0], "re");
-    const char *found = NULL;
-    while (s->errors && !found && fgets(line, sizeof line, s->errors))
-        found = strstr(line, ": listening on ");
-    if (s->pid < 0 || !found)
-        run_die(0, "%s does not start; it is built by make", program);
-    snprintf(s->url, sizeof s->url, "ws://%.*s/chat", (int)strcspn(found + 15, "\n"), found + 15);
-
-    struct log log = {.level = LOG_WARN, .program = "store-bench"};
-    struct secret secret;
-    struct secret_error error;
-    snprintf(secret_path, sizeof secret_path, "%s/secret", data);
-    if (secret_load(&secret, secret_path, false, &log, &error))
-        run_die(0, "%s", error.text);
-    hmac_key_init(&s->key, slice_of(secret.bytes, secret.n));
-}
-
-static void server_end(struct server *s)
-{
-    int status = -1;
-    kill(s->pid, SIGTERM);
-    fclose(s->errors);
-    if (waitpid(s->pid, &status, 0) < 0 || status != 0)
-        run_die(0, "parleyd did not end well");
-}
 
 /* ---- the clients ------------------------------------------------------------------------- */
 
@@ -95,11 +30,10 @@ struct client {
 };
 
 struct scene {
-    const struct server *server;
+    const struct parleyd *server;
     struct loop loop;
     struct stream_set streams;
     struct websocket_kind kind;
-    struct url url;
     struct client clients[ROLES];
     unsigned roles, ready;
     uint32_t conversations;
@@ -127,13 +61,7 @@ static void send_text(struct client *c, const char *text)
 static void send_token(struct client *c)
 {
     static const char *const names[] = {"live-a", "live-b", "a000000"};
-    char token[JWT_MAX], text[JWT_MAX + 64];
-    int64_t now = clock_wall_ms(&clock_system);
-    size_t n = jwt_sign(token, sizeof token, &c->scene->server->key, slice_str(names[c->role]), now,
-                        INT64_MAX);
-    snprintf(text, sizeof text, "{\"event\":\"registerMessages\",\"data\":{\"token\":\"%.*s\"}}",
-             (int)n, token);
-    send_text(c, text);
+    parleyd_register(c->scene->server, &c->ws, names[c->role]);
 }
 
 static void send_live(struct scene *s)
@@ -221,8 +149,7 @@ static void on_closed(struct websocket *ws)
 
 static void scene_open(struct scene *s)
 {
-    const char *why = url_parse(&s->url, s->server->url);
-    int result = why ? -EINVAL : loop_init(&s->loop, &clock_system);
+    int result = loop_init(&s->loop, &clock_system);
     if (!result)
         result = stream_set_init(&s->streams, &s->loop);
     s->kind = (struct websocket_kind){.max_message = 16 << 20,
@@ -234,10 +161,10 @@ static void scene_open(struct scene *s)
         struct client *c = &s->clients[i];
         c->scene = s;
         c->role = (enum role)i;
-        result = websocket_connect(&c->ws, &s->kind, &s->url.address, s->url.host, s->url.path);
+        result = parleyd_connect(s->server, &c->ws, &s->kind);
     }
     if (result)
-        run_die(-result, "cannot connect to %s", s->server->url);
+        run_die(-result, "cannot connect to parleyd");
 }
 
 static void scene_close(struct scene *s)
@@ -254,8 +181,8 @@ static void scene_close(struct scene *s)
 static double live(struct bench *b, bool reader)
 {
     static struct scene scene; /* large: the loop's slots */
-    struct server server;
-    server_start(&server, b->cold_path);
+    struct parleyd server;
+    parleyd_start(&server, b->cold_path, (const char *const[]){"--rate", "0", NULL});
     rig_drop_cache(b->cold_path);
     rig_settle(b->path);
     scene = (struct scene){.server = &server,
@@ -267,7 +194,7 @@ static double live(struct bench *b, bool reader)
         if (loop_turn(&scene.loop, STUCK_MS) <= 0)
             run_die(0, "parleyd has said nothing for %d s", STUCK_MS / 1000);
     scene_close(&scene);
-    server_end(&server);
+    parleyd_end(&server);
     return (double)scene.read_pages / (run.seconds * 1.1);
 }
 

@@ -8,8 +8,12 @@
 /* Every session is looked at this often at least, so that a reader that gets stuck is noticed
    before its 20 s are over. */
 #define SESSION_TICK_MS 10000
-/* Events over the rate, in a row, that are a flood. */
-#define SESSION_FLOOD 1000
+/* Events over the rate, since a second's worth of it was last left over, that are a flood. */
+#define SESSION_FLOOD 500
+/* After so many of them it is not listened to for a moment: what a flood can cost has a limit, and the
+   kernel holds it up meanwhile. */
+#define SESSION_REST 16
+#define SESSION_REST_MS 100
 /* Sends that wait for their commit before no more is read from a connection. */
 #define SESSION_PENDING 1024
 
@@ -100,9 +104,16 @@ void session_closed(struct session *s)
     session_free(s);
 }
 
+/* Under pressure each has one send under way: nobody fills the batch that all wait for. */
+static bool may_send(const struct session *s)
+{
+    return s->pending < (store_is_pressed(session_chat(s)->store) ? 1 : SESSION_PENDING);
+}
+
 void session_await(struct session *s)
 {
-    if (++s->pending >= SESSION_PENDING)
+    s->pending++;
+    if (!may_send(s))
         stream_pause(&s->ws.stream);
 }
 
@@ -119,7 +130,7 @@ void session_settled(struct session *s)
 
 void session_resume(struct session *s)
 {
-    if (s->ws.stream.flags & STREAM_PAUSED && !s->held && s->pending < SESSION_PENDING)
+    if (s->ws.stream.flags & STREAM_PAUSED && !s->held && !s->resting && may_send(s))
         stream_resume(&s->ws.stream);
 }
 
@@ -177,6 +188,10 @@ void session_timer(struct session *s)
         return;
     }
     int64_t next = SESSION_TICK_MS;
+    if (s->resting) {
+        s->resting = false;
+        session_resume(s);
+    }
     if (!s->user) {
         int64_t left = CHAT_REGISTER_MS - (int64_t)(session_now(s) - s->opened);
         if (left <= 0) {
@@ -221,11 +236,17 @@ bool session_charge(struct session *s)
         return true;
     if (bucket_take(&s->bucket, session_now(s), rate) &&
         (!s->user || bucket_take(&s->user->bucket, session_now(s), user_rate(s)))) {
-        s->refusals = 0;
+        if (s->bucket.credit >= 1000 * rate)
+            s->refusals = 0;
         return true;
     }
-    if (++s->refusals == SESSION_FLOOD)
+    if (++s->refusals == SESSION_FLOOD) {
         session_close(s, CLOSE_POLICY, "far more events than the rate allows");
+    } else if (s->refusals % SESSION_REST == 0 && s->ws.state == WEBSOCKET_OPEN) {
+        s->resting = true;
+        stream_pause(&s->ws.stream);
+        stream_set_timer(&s->ws.stream, SESSION_REST_MS);
+    }
     return false;
 }
 

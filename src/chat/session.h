@@ -22,8 +22,9 @@ struct session {
     uint32_t opened;       /* loop->now, truncated: the upgrade, before it the accept */
     struct bucket bucket;  /* events that it may send now */
     uint32_t pending;      /* sends of its that wait for their commit */
-    uint16_t refusals;     /* events in a row that were over the rate */
+    uint16_t refusals;     /* events over the rate, since it last kept well below it */
     bool pinged;           /* since something last came in */
+    bool resting;          /* not listened to for a moment, since it floods */
     bool gone;             /* closed; freed with the last pending send */
 };
 

@@ -142,6 +142,7 @@ int loop_turn(struct loop *loop, int max_ms)
         n = 0;
     }
     loop->now = clock_mono_ms(loop->clock);
+    loop->ready = n;
     for (int i = 0; i < n; i++) {
         struct watch *w = events[i].data.ptr;
         if (w->fd >= 0)

@@ -46,6 +46,7 @@ struct loop_hook {
 struct loop {
     int epoll;
     bool busy; /* work is left over: the next turn does not wait */
+    int ready; /* descriptors whose events are dispatched in this turn */
     const struct clock *clock;
     int64_t now;                    /* ms, monotonic: the start of phase 2 */
     struct loop_hook settle, flush; /* phases 3 and 4 */

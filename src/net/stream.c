@@ -14,6 +14,10 @@
 #define CHUNK_SPARE 64
 /* Chunks sent in one call; what is more waits for the next turn. */
 #define CHUNK_SEND 32
+/* Bytes read in a turn, as a goal: where many streams are ready each has its share, but the least is worth
+   the call. What a turn reads, the quiet ones wait for. */
+#define TURN_READ (512 << 10)
+#define READ_MIN (4 << 10)
 /* How long a finished stream waits for its peer's end. */
 #define FINISH_MS 2000
 
@@ -403,12 +407,18 @@ static void stream_feed_held(struct stream *s)
     stream_feed(s, stream_take_rest(s));
 }
 
+static size_t stream_share(const struct loop *loop)
+{
+    size_t share = TURN_READ / (size_t)(loop->ready > 0 ? loop->ready : 1);
+    return share > STREAM_READ ? STREAM_READ : share < READ_MIN ? READ_MIN : share;
+}
+
 static void stream_read(struct stream *s)
 {
     struct stream_set *set = s->kind->set;
     size_t kept = stream_take_rest(s);
     assert(kept <= STREAM_READ);
-    ssize_t got = recv(s->watch.fd, set->in + kept, STREAM_READ, 0);
+    ssize_t got = recv(s->watch.fd, set->in + kept, stream_share(set->loop), 0);
     set->reads++;
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
         got = 0;

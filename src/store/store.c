@@ -10,6 +10,8 @@
 
 /* What gathers while a batch is being written is bounded: the disk has stopped when it is full. */
 #define GATHER_MAX (8u << 20)
+/* Bytes that a sync may well take at once: beyond them it takes longer than its call is worth. */
+#define GATHER_ENOUGH (256u << 10)
 
 /* ---- opening and closing ---------------------------------------------------------------- */
 
@@ -234,6 +236,11 @@ int store_append(struct store *s, struct slice from, struct slice to, struct sli
     record_seal(&r, b->p + start, place);
     c->tail = place;
     return 0;
+}
+
+bool store_is_pressed(const struct store *s)
+{
+    return s->gathering->records.n >= GATHER_ENOUGH;
 }
 
 void store_flush(struct store *s)

@@ -98,6 +98,10 @@ __attribute__((warn_unused_result)) int store_append(struct store *s, struct sli
                                                      struct slice to, struct slice content,
                                                      int64_t now, uint64_t *id, int64_t *date);
 
+/* Whether so much gathers already that more would make all wait longer for the sync: a time to hold
+   senders up. */
+bool store_is_pressed(const struct store *s);
+
 void store_flush(struct store *s);
 int store_fd(const struct store *s);
 void store_collect(struct store *s);

@@ -472,6 +472,49 @@ static int carried_out(struct client *c, int n)
     return done;
 }
 
+static void who_floods_is_not_listened_to_for_a_moment_and_closed_in_the_end(void **state)
+{
+    (void)state;
+    struct client c;
+    char bytes[4096];
+    open_client(&c);
+    client_upgrade(&c);
+    for (int i = 0; i < 200; i++)
+        client_send(&c, "{\"event\":\"no such event\"}");
+    for (int i = 0; i < 10; i++)
+        pump();
+    assert_int_equal(chat.stats.requests,
+                     20 + 16); /* two seconds' worth, and what is refused at once */
+    advance(300);
+    assert_in_range(chat.stats.requests, 20 + 16 + 16, 20 + 4 * 16);
+    for (int i = 0; i < 150; i++) {
+        for (int j = 0; j < 10; j++)
+            client_send(&c, "{\"event\":\"no such event\"}");
+        advance(100);
+        while (recv(c.fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+            ;
+    }
+    assert_int_equal(chat.stats.connections, 0);
+    assert_in_range(chat.stats.requests, 500, 650);
+    client_close(&c);
+}
+
+static void who_keeps_below_the_rate_again_is_no_flood(void **state)
+{
+    (void)state;
+    struct client c;
+    open_client(&c);
+    client_upgrade(&c);
+    register_client(&c, "eager", 0);
+    advance(2000);
+    for (int i = 0; i < 60; i++) { /* 900 refusals in all */
+        carried_out(&c, 20 + 15);
+        advance(2000);
+    }
+    client_expect_nothing(&c);
+    client_close(&c);
+}
+
 static void a_user_has_four_times_the_rate_of_a_connection_however_many_he_has(void **state)
 {
     (void)state;
@@ -487,13 +530,13 @@ static void a_user_has_four_times_the_rate_of_a_connection_however_many_he_has(v
     advance(20000); /* every bucket is full */
     int done = 0;
     for (int i = 0; i < 8; i++)
-        done += carried_out(&c[i], 25);
+        done += carried_out(&c[i], i < 4 ? 25 : 5);
     assert_int_equal(done, 4 * 20); /* two seconds' worth */
     assert_int_equal(carried_out(&other, 25), 20);
     advance(1000);
     done = 0;
     for (int i = 0; i < 8; i++)
-        done += carried_out(&c[i], 25);
+        done += carried_out(&c[i], i < 4 ? 15 : 5);
     assert_int_equal(done, 4 * 10);
     for (int i = 0; i < 8; i++)
         client_close(&c[i]);
@@ -931,6 +974,39 @@ static void who_leaves_before_the_commit_harms_nobody(void **state)
     client_close(&reader);
 }
 
+static void while_much_waits_for_the_disk_a_sender_is_held_up_and_not_refused(void **state)
+{
+    (void)state;
+    enum { SENDS = 18, SIZE = 16000 };
+    static char content[SIZE + 1];
+    struct client sender, other;
+    memset(content, 'x', SIZE);
+    open_client(&sender);
+    client_upgrade(&sender);
+    register_client(&sender, "sender", 0);
+    open_client(&other);
+    client_upgrade(&other);
+    register_client(&other, "other", 0);
+    advance(2000);
+    pthread_mutex_lock(&gate);
+    for (int i = 0; i < SENDS + 2; i++) {
+        struct client *c = i < SENDS ? &sender : &other;
+        client_sendf(c, "{\"event\":\"message\",\"data\":{\"to\":\"nobody\",\"content\":\"%s\"}}",
+                     content);
+        for (int turns = 0; turns < 4; turns++)
+            pump();
+    }
+    /* One is being written, 256 KiB gather: 17; the other one has one under way. */
+    uint64_t requests = chat.stats.requests;
+    pthread_mutex_unlock(&gate);
+    assert_int_equal(requests, 2 + 18 + 1);
+    sender.pump = other.pump = pump_patiently;
+    for (int i = 0; i < SENDS + 2; i++)
+        client_expect(i < SENDS ? &sender : &other, "*\"success\":true*");
+    client_close(&sender);
+    client_close(&other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -954,6 +1030,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_reader_that_takes_nothing_for_20_s_is_cut_off, start,
                                         stop),
         cmocka_unit_test_setup_teardown(the_rate_refills_with_time, start, stop),
+        cmocka_unit_test_setup_teardown(
+            while_much_waits_for_the_disk_a_sender_is_held_up_and_not_refused, start_threaded,
+            stop),
+        cmocka_unit_test_setup_teardown(
+            who_floods_is_not_listened_to_for_a_moment_and_closed_in_the_end, start, stop),
+        cmocka_unit_test_setup_teardown(who_keeps_below_the_rate_again_is_no_flood, start, stop),
         cmocka_unit_test_setup_teardown(
             a_user_has_four_times_the_rate_of_a_connection_however_many_he_has, start, stop),
         cmocka_unit_test_setup_teardown(

@@ -15,7 +15,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* In the place of the C library's: fails with that errno as long as there is one. */
+static int accept_error;
+
+int accept4(int fd, struct sockaddr *peer, socklen_t *n, int flags)
+{
+    if (!accept_error)
+        return (int)syscall(SYS_accept4, fd, peer, n, flags);
+    errno = accept_error;
+    return -1;
+}
 
 static struct hand_clock hand;
 static struct loop loop;
@@ -191,6 +203,42 @@ static void without_descriptors_it_rests_and_goes_on_when_there_are_some(void **
     close_many(fds, 3);
 }
 
+static void it_rests_whatever_the_system_is_short_of(void **state)
+{
+    (void)state;
+    static const int errors[] = {ENFILE, EMFILE, ENOBUFS, ENOMEM};
+    int fds[2];
+    open_listener("127.0.0.1:0");
+    connect_many(fds, 2);
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        accept_error = errors[i];
+        for (int turns = 0; turns < 1000 && listener.rests == i; turns++)
+            assert_true(loop_turn(&loop, 1000) >= 0);
+        assert_int_equal(listener.rests, i + 1);
+        for (int turns = 0; turns < 5; turns++)
+            assert_int_equal(loop_turn(&loop, 0), 0); /* it does not spin */
+        hand.ms += 400;
+        assert_int_equal(loop_turn(&loop, 0), 0); /* the timer comes behind the descriptors */
+    }
+    accept_error = 0;
+    turn_until_taken(2);
+    close_many(fds, 2);
+}
+
+static void an_end_while_it_waits_is_no_reason_to_rest(void **state)
+{
+    (void)state;
+    int fds[1];
+    open_listener("127.0.0.1:0");
+    connect_many(fds, 1);
+    accept_error = ECONNABORTED;
+    assert_int_equal(loop_turn(&loop, 1000), 1);
+    accept_error = 0;
+    turn_until_taken(1);
+    assert_int_equal(listener.rests, 0);
+    close_many(fds, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -200,6 +248,8 @@ int main(void)
         TEST(a_listener_may_be_closed_by_what_it_hands_on),
         TEST(a_port_that_is_taken_is_reported),
         TEST(without_descriptors_it_rests_and_goes_on_when_there_are_some),
+        TEST(it_rests_whatever_the_system_is_short_of),
+        TEST(an_end_while_it_waits_is_no_reason_to_rest),
     };
     return cmocka_run_group_tests_name("net_listener", tests, NULL, NULL);
 }

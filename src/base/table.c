@@ -56,7 +56,7 @@ static uint64_t siphash13(const uint64_t key[2], const uint8_t *p, size_t n)
 
 static struct table_slot *table_slots_new(uint32_t n)
 {
-    struct table_slot *slots = malloc(n * sizeof *slots);
+    struct table_slot *slots = reallocarray(NULL, n, sizeof *slots);
     if (slots)
         for (uint32_t i = 0; i < n; i++)
             slots[i] = (struct table_slot){0, TABLE_NONE};

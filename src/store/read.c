@@ -409,7 +409,7 @@ enum store_status store_read_snippets(struct store *s, struct store_read *read, 
         count++;
     if (count == 0)
         return STORE_OK;
-    read->numbers = malloc(count * sizeof *read->numbers);
+    read->numbers = reallocarray(NULL, count, sizeof *read->numbers);
     if (!read->numbers)
         return STORE_SYSTEM;
     for (uint32_t c = head; c != INDEX_NONE; c = index_next(&s->index, c, number))

@@ -57,12 +57,14 @@ static void on_request(void *ctx, struct websocket *ws, const struct http_head *
 
 static enum store_status open_chat(uint8_t limits)
 {
+    static const struct ip_range unix_peers = {.bits = 128}; /* everybody: a proxy in front */
     const struct chat_options options = {.max_user_connections = 1 + (limits & 3),
                                          .max_frame = limits & 4 ? 1024 : 65536,
                                          .max_content = limits & 8 ? 100 : 16384,
                                          .max_queue = limits & 16 ? 4096 : 65536,
                                          .rate = limits & 32 ? 10 : 0,
                                          .idle_ms = 45000,
+                                         .trusted = {&unix_peers, 1},
                                          .log = &server.log,
                                          .clock = &clock_system,
                                          .on_request = on_request,

@@ -227,6 +227,30 @@ static void a_request_head_that_drips_has_no_more(void **state)
     client_close(&c);
 }
 
+/* Whatever it is that drips: the signature, a field of the longest header, the request behind it. */
+static void a_proxy_header_that_drips_has_no_more_either(void **state)
+{
+    (void)state;
+    static const struct ip_range unix_peers = {.bits = 128};
+    static const char begin[] = "\r\n\r\n\0\r\nQUIT\n\x20\x00\x0f\xf0";
+    struct client c;
+    chat.kind.trusted = (struct ip_ranges){&unix_peers, 1};
+    for (size_t n = 1; n < sizeof begin; n += 7) {
+        open_client(&c);
+        client_send_raw(&c, begin, n);
+        for (int i = 0; i < 99; i++) {
+            client_send_raw(&c, n + (size_t)i < sizeof begin - 1 ? begin + n + i : "b", 1);
+            advance(100);
+        }
+        assert_int_equal(chat.stats.connections, 1);
+        advance(400);
+        client_read_all(&c);
+        assert_true(matches("HTTP/1.1 408 *", c.text));
+        client_close(&c);
+        advance(100);
+    }
+}
+
 /* The head of a text of 1,000 bytes, and a mask of zeros. */
 static void begin_text(struct client *c)
 {
@@ -1012,6 +1036,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_request_head_has_10_s, start, stop),
         cmocka_unit_test_setup_teardown(a_request_head_that_drips_has_no_more, start, stop),
+        cmocka_unit_test_setup_teardown(a_proxy_header_that_drips_has_no_more_either, start, stop),
         cmocka_unit_test_setup_teardown(the_registration_has_30_s, start, stop),
         cmocka_unit_test_setup_teardown(a_frame_that_drips_does_not_put_off_the_registration, start,
                                         stop),

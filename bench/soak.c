@@ -34,7 +34,7 @@ static int compare(const void *a, const void *b)
 /* Of the third that begins there, the median of the doubles at this place in each. */
 static double median_of(const struct cycle *from, size_t n, size_t offset)
 {
-    double values[CYCLES_MAX];
+    double values[CYCLES_MAX] = {0};
     for (size_t i = 0; i < n; i++)
         memcpy(&values[i], (const char *)(from + i) + offset, sizeof *values);
     qsort(values, n, sizeof *values, compare);
@@ -109,7 +109,7 @@ bool storm_soak(double seconds, const char *data)
 {
     static struct pair pair; /* large */
     static struct parleyd server;
-    struct cycle cycles[CYCLES_MAX + 1];
+    struct cycle cycles[CYCLES_MAX] = {{0}};
     size_t n = seconds / CYCLE_MIN_S > CYCLES_MAX ? CYCLES_MAX : (size_t)(seconds / CYCLE_MIN_S);
     parleyd_start(&server, data, (const char *const[]){NULL});
     pair_open(&pair, &server);

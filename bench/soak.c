@@ -4,6 +4,7 @@
 #include "run.h"
 #include "storm.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,8 +74,7 @@ static bool judge(const struct cycle *cycles, size_t n)
 static unsigned await_quiet(struct pair *pair, unsigned sockets)
 {
     unsigned now;
-    for (double waited = 0; (now = proc_sockets(pair->server->pid)) > sockets && waited < GONE_S;
-         waited += 0.1)
+    for (int i = 0; (now = proc_sockets(pair->server->pid)) > sockets && i < GONE_S * 10; i++)
         pair_run(pair, 0.1);
     return now;
 }
@@ -94,14 +94,12 @@ static void run_cycle(struct pair *pair, struct cycle *c, double seconds, unsign
     kill(pair->server->pid, SIGHUP);
     c->sockets = await_quiet(pair, sockets);
     c->resident = (double)proc_resident(pair->server->pid) / MIB;
-    printf("RSS %6.1f MiB  descriptors %3u  p50 %7.0f us  p99 %7.0f us  connections %6llu, floods "
-           "closed %4llu\n",
-           c->resident, c->sockets, c->p50, c->p99,
-           (unsigned long long)(crowd.counts->registered[CROWD_IDLE] +
-                                crowd.counts->registered[CROWD_FLOOD] +
-                                crowd.counts->registered[CROWD_SLOW] +
-                                crowd.counts->registered[CROWD_COMER]),
-           (unsigned long long)crowd.counts->flooded);
+    uint64_t came = 0;
+    for (int i = 0; i < CROWD_SORTS; i++)
+        came += crowd.counts->registered[i];
+    printf("RSS %6.1f MiB  descriptors %3u  p50 %7.0f us  p99 %7.0f us  connections %6" PRIu64
+           ", floods closed %4" PRIu64 "\n",
+           c->resident, c->sockets, c->p50, c->p99, came, crowd.counts->flooded);
     fflush(stdout);
 }
 
@@ -118,10 +116,11 @@ bool storm_soak(double seconds, const char *data)
     for (size_t i = 0; i < n; i++)
         run_cycle(&pair, &cycles[i], seconds / (double)n, sockets);
     parleyd_ask_metrics(&server);
-    printf("messages stored %llu, slow readers closed %llu, connections %llu\n",
-           (unsigned long long)parleyd_metric(&server, "parley_messages_stored_total"),
-           (unsigned long long)parleyd_metric(&server, "parley_readers_too_slow_total"),
-           (unsigned long long)parleyd_metric(&server, "parley_connections_accepted_total"));
+    printf("messages stored %" PRIu64 ", slow readers closed %" PRIu64 ", connections %" PRIu64
+           "\n",
+           parleyd_metric(&server, "parley_messages_stored_total"),
+           parleyd_metric(&server, "parley_readers_too_slow_total"),
+           parleyd_metric(&server, "parley_connections_accepted_total"));
     pair_close(&pair);
     parleyd_end(&server);
     return judge(cycles + 1, n - 1);

@@ -8,7 +8,8 @@
 #define MIB 1048576.0
 #define READY_S 120
 #define GONE_S 30
-#define SAMPLE_S 0.1 /* between two looks at the server's memory */
+#define SAMPLES 10 /* looks at the server a second */
+#define SAMPLE_S (1.0 / SAMPLES)
 
 /* p99 of a few thousand messages; what the two share is the server, the disk and this machine. */
 static const struct score_line delivered_p99 = {"a message's way to the other one, p99", "us",
@@ -46,9 +47,8 @@ static void add_latencies(struct score *s, const struct pair *p,
 /* The pair goes on until all of the crowd are there. */
 static void await_crowd(struct pair *pair, const struct crowd *crowd)
 {
-    double waited = 0;
-    for (; !crowd_ready(crowd); waited += SAMPLE_S) {
-        if (waited > READY_S)
+    for (int i = 0; !crowd_ready(crowd); i++) {
+        if (i > READY_S * SAMPLES)
             run_die(0, "only %u of %u clients were registered in %d s", crowd->counts->ready,
                     crowd->clients, READY_S);
         pair_run(pair, SAMPLE_S);
@@ -57,9 +57,8 @@ static void await_crowd(struct pair *pair, const struct crowd *crowd)
 
 static void await_sockets(struct pair *pair, unsigned n)
 {
-    double waited = 0;
-    for (; proc_sockets(pair->server->pid) > n; waited += SAMPLE_S) {
-        if (waited > GONE_S)
+    for (int i = 0; proc_sockets(pair->server->pid) > n; i++) {
+        if (i > GONE_S * SAMPLES)
             run_die(0, "%u descriptors stay, %u were there before the crowd",
                     proc_sockets(pair->server->pid), n);
         pair_run(pair, SAMPLE_S);
@@ -96,7 +95,7 @@ void storm_round(const struct storm *o, const char *data, struct score *s)
              refused_before = parleyd_metric(&server, "parley_events_refused_total"),
              stored_before = parleyd_metric(&server, "parley_messages_stored_total");
     pair_clear(&pair);
-    for (double t = 0; t < o->seconds; t += SAMPLE_S) {
+    for (int i = 0; i < (int)(o->seconds * SAMPLES); i++) {
         pair_run(&pair, SAMPLE_S);
         double now = resident_mib(&pair);
         peak = now > peak ? now : peak;

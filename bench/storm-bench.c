@@ -4,7 +4,8 @@
  * time instead, and looks whether anything grows.
  *
  * Server, crowd and pair are three processes. The crowd gives way to the others, so that the pair's
- * latencies are the server's and not those of a machine with too few processors.
+ * latencies are the server's and not those of a machine with too few processors. Beside other work, run it
+ * with a priority of its own, `chrt -f 5 storm-bench`; the crowd does not take it over.
  */
 #include "base/args.h"
 #include "base/exit.h"

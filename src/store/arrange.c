@@ -230,7 +230,7 @@ static int arrange_chain(struct arranging *w, uint32_t number, uint32_t conversa
 static int arrange_copy(struct arranging *w, uint32_t number, uint32_t conversation, bool *first)
 {
     struct input *in = &w->inputs[number];
-    struct record r;
+    struct record r = {.length = 0};
     const uint8_t *p;
     size_t count = 0;
     int result = 0;

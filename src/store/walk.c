@@ -287,11 +287,6 @@ static enum store_status walk_bytes(struct walk *w, uint64_t at, size_t n, const
  * those of its key. A server that goes on to the next segment cuts it off. */
 static enum store_status walk_trim(struct walk *w)
 {
-    int64_t size = w->disk->size(w->disk->ctx, w->segment.file);
-    if (size < 0)
-        return walk_refused_segment(w, "read", (int)size);
-    if ((uint64_t)size < w->size)
-        w->size = (uint64_t)size;
     uint64_t used = w->size;
     const uint8_t *p;
     while (used > SEGMENT_HEAD) {

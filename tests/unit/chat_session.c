@@ -1,7 +1,6 @@
 /* What time and a slow disk do to a connection, on a clock that the test moves. */
-#include "../support/client.h"
+#include "../support/chat_host.h"
 #include "../support/test.h"
-#include "chat/session.h"
 #include "codec/jwt.h"
 
 #include <errno.h>
@@ -12,182 +11,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-static int64_t moved_ms;
-#define WALL_START INT64_C(1790000000000)
-
-static int64_t wall(void *ctx)
-{
-    (void)ctx;
-    return WALL_START + moved_ms;
-}
-
-static int64_t mono(void *ctx)
-{
-    (void)ctx;
-    return 1000000 + moved_ms;
-}
-
-static const struct clock moved_clock = {wall, mono, NULL};
-static struct loop loop;
-static struct stream_set streams;
-static struct disk disk;
-static struct chat chat;
-static char dir[64];
-static const char secret[] = "a secret of at least thirty-two bytes";
-
-static void pump(void)
-{
-    assert_true(loop_turn(&loop, 0) >= 0);
-}
-
-/* Time passes in steps of a tenth of a second, so that everything happens in its order. */
-static void advance(int64_t ms)
-{
-    for (int64_t end = moved_ms + ms; moved_ms < end;) {
-        moved_ms += 100;
-        pump();
-        pump();
-    }
-}
-
-/* A disk on which nothing is in memory before it was read once; blocks of 512 bytes. */
-static struct disk real;
-static uint8_t warm[1 << 16];
-static unsigned cold_reads; /* that were told to wait */
-static bool cold;
-static bool unreadable; /* what is not in memory cannot be read at all */
-
-static int64_t cold_pread(void *ctx, int file, void *p, size_t n, uint64_t at)
-{
-    if (__atomic_load_n(&unreadable, __ATOMIC_ACQUIRE))
-        return -EIO;
-    for (uint64_t block = at / 512; block <= (at + n) / 512; block++)
-        __atomic_store_n(&warm[block], 1, __ATOMIC_RELEASE);
-    return real.pread(ctx, file, p, n, at);
-}
-
-static void forget_all(void)
-{
-    for (size_t i = 0; i < sizeof warm; i++)
-        __atomic_store_n(&warm[i], 0, __ATOMIC_RELEASE);
-}
-
-/* As far as the blocks from the first on are in memory. */
-static int64_t cold_pread_now(void *ctx, int file, void *p, size_t n, uint64_t at)
-{
-    size_t have = 0;
-    while (have < n && (!cold || __atomic_load_n(&warm[(at + have) / 512], __ATOMIC_ACQUIRE)))
-        have += 512 - (at + have) % 512;
-    if (have == 0) {
-        cold_reads++;
-        return -EAGAIN;
-    }
-    return real.pread(ctx, file, p, have < n ? have : n, at);
-}
-
-/* While the gate is locked no sync ends, and what is written is not committed. */
-static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-static bool threaded; /* with a commit thread */
-
-static int gated_sync(void *ctx, int file)
-{
-    pthread_mutex_lock(&gate);
-    pthread_mutex_unlock(&gate);
-    return real.sync(ctx, file);
-}
-
-static void no_route(void *ctx, struct websocket *ws, const struct http_head *request)
-{
-    (void)ctx;
-    (void)request;
-    websocket_respond(ws, 404, "text/plain", "", SLICE(""), false);
-}
-
-static int start(void **state)
-{
-    (void)state;
-    static const struct log log = {.level = LOG_ERROR, .program = "test"};
-    const struct chat_options options = {.max_user_connections = 32,
-                                         .max_frame = 65536,
-                                         .max_content = 16384,
-                                         .max_queue = 65536,
-                                         .rate = 10,
-                                         .idle_ms = 45000,
-                                         .log = &log,
-                                         .clock = &moved_clock,
-                                         .on_request = no_route};
-    const struct store_options store = {.disk = &disk, .log = &log, .inline_commit = !threaded};
-    struct store_error error;
-    moved_ms = 0;
-    strcpy(dir, "/tmp/parley-test-XXXXXX");
-    assert_non_null(mkdtemp(dir));
-    assert_int_equal(disk_open_dir(&disk, dir), 0);
-    real = disk;
-    disk.pread = cold_pread;
-    disk.pread_now = cold_pread_now;
-    disk.sync = gated_sync;
-    cold_reads = 0;
-    cold = false;
-    __atomic_store_n(&unreadable, false, __ATOMIC_RELEASE);
-    assert_int_equal(loop_init(&loop, &moved_clock), 0);
-    assert_int_equal(stream_set_init(&streams, &loop), 0);
-    assert_int_equal(chat_open(&chat, &streams, &options, &store, &error), STORE_OK);
-    chat_set_secret(&chat, slice_str(secret));
-    return 0;
-}
-
-static int start_threaded(void **state)
-{
-    threaded = true;
-    int result = start(state);
-    threaded = false;
-    return result;
-}
-
-static int stop(void **state)
-{
-    char command[128];
-    (void)state;
-    chat_close(&chat);
-    assert_int_equal(streams.memory, streams.spare_n * 4096); /* all is accounted for */
-    stream_set_fini(&streams);
-    loop_fini(&loop);
-    disk_close_dir(&disk);
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command);
-}
-
-/* A client who connects from there. */
-static void open_client_from(struct client *c, const struct address *peer)
-{
-    int pair[2];
-    memset(c, 0, sizeof *c);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
-    chat_accept(&chat, pair[0], peer);
-    c->fd = pair[1];
-    c->pump = pump;
-}
-
-static void open_client(struct client *c)
-{
-    open_client_from(c, &(struct address){0});
-}
-
-/* ttl_ms 0: the token never expires. */
-static void register_client(struct client *c, const char *user, int64_t ttl_ms)
-{
-    char token[1024];
-    struct hmac_key key;
-    hmac_key_init(&key, slice_str(secret));
-    int64_t now = wall(NULL);
-    size_t n = jwt_sign(token, sizeof token, &key, slice_str(user), now,
-                        ttl_ms ? now + ttl_ms : INT64_MAX);
-    assert_true(n > 0);
-    client_sendf(c, "{\"event\":\"registerMessages\",\"data\":{\"token\":\"%.*s\"}}", (int)n,
-                 token);
-    client_expect(c, "*\"OK\"*");
-}
 
 /* The next frame's first byte, or -1 if there is none now. */
 static int peek(struct client *c)
@@ -200,11 +23,11 @@ static void a_request_head_has_10_s(void **state)
 {
     (void)state;
     struct client c;
-    open_client(&c);
+    host_open(&c);
     client_send_raw(&c, "GET / HTTP/1.1\r\n", 16);
-    advance(9900);
-    assert_int_equal(chat.stats.connections, 1);
-    advance(400);
+    host_advance(9900);
+    assert_int_equal(host_chat.stats.connections, 1);
+    host_advance(400);
     client_read_all(&c);
     assert_true(matches("HTTP/1.1 408 *", c.text));
     client_close(&c);
@@ -214,14 +37,14 @@ static void a_request_head_that_drips_has_no_more(void **state)
 {
     (void)state;
     struct client c;
-    open_client(&c);
+    host_open(&c);
     client_send_raw(&c, "GET / HTTP/1.1\r\nA: ", 19);
     for (int i = 0; i < 99; i++) {
         client_send_raw(&c, "b", 1);
-        advance(100);
+        host_advance(100);
     }
-    assert_int_equal(chat.stats.connections, 1);
-    advance(400);
+    assert_int_equal(host_chat.stats.connections, 1);
+    host_advance(400);
     client_read_all(&c);
     assert_true(matches("HTTP/1.1 408 *", c.text));
     client_close(&c);
@@ -234,20 +57,20 @@ static void a_proxy_header_that_drips_has_no_more_either(void **state)
     static const struct ip_range unix_peers = {.bits = 128};
     static const char begin[] = "\r\n\r\n\0\r\nQUIT\n\x20\x00\x0f\xf0";
     struct client c;
-    chat.kind.trusted = (struct ip_ranges){&unix_peers, 1};
+    host_chat.kind.trusted = (struct ip_ranges){&unix_peers, 1};
     for (size_t n = 1; n < sizeof begin; n += 7) {
-        open_client(&c);
+        host_open(&c);
         client_send_raw(&c, begin, n);
         for (int i = 0; i < 99; i++) {
             client_send_raw(&c, n + (size_t)i < sizeof begin - 1 ? begin + n + i : "b", 1);
-            advance(100);
+            host_advance(100);
         }
-        assert_int_equal(chat.stats.connections, 1);
-        advance(400);
+        assert_int_equal(host_chat.stats.connections, 1);
+        host_advance(400);
         client_read_all(&c);
         assert_true(matches("HTTP/1.1 408 *", c.text));
         client_close(&c);
-        advance(100);
+        host_advance(100);
     }
 }
 
@@ -261,15 +84,15 @@ static void a_frame_that_drips_does_not_put_off_the_registration(void **state)
 {
     (void)state;
     struct client c;
-    open_client(&c);
+    host_open(&c);
     client_upgrade(&c);
     begin_text(&c);
     for (int i = 0; i < 298; i++) {
         client_send_raw(&c, " ", 1);
-        advance(100);
+        host_advance(100);
     }
     assert_int_equal(peek(&c), -1);
-    advance(600);
+    host_advance(600);
     client_expect_close(&c, 4002);
     client_close(&c);
 }
@@ -278,16 +101,12 @@ static void a_frame_that_drips_holds_nobody_up(void **state)
 {
     (void)state;
     struct client slow, other;
-    open_client(&slow);
-    client_upgrade(&slow);
-    register_client(&slow, "slow", 0);
-    open_client(&other);
-    client_upgrade(&other);
-    register_client(&other, "other", 0);
+    host_open_as(&slow, "slow");
+    host_open_as(&other, "other");
     begin_text(&slow);
     for (int i = 0; i < 998; i++) {
         client_send_raw(&slow, " ", 1);
-        advance(1000);
+        host_advance(1000);
         if (i % 20 == 0)
             client_expect_nothing(&other);
     }
@@ -302,33 +121,29 @@ static void a_message_that_never_ends_keeps_what_has_come_and_no_more(void **sta
 {
     (void)state;
     struct client c;
-    open_client(&c);
-    client_upgrade(&c);
-    register_client(&c, "alice", 0);
+    host_open_as(&c, "alice");
     struct session *s =
-        container_of(hub_find(&chat.hub, SLICE("alice"))->sessions.next, struct session, link);
+        container_of(hub_find(&host_chat.hub, SLICE("alice"))->sessions.next, struct session, link);
     client_send_raw(&c, "\x01\xff\0\0\0\0\0\0\xff\xff\0\0\0\0{", 15);
-    pump();
+    host_pump();
     assert_null(s->ws.message); /* the length is not in its shortest form */
     client_expect_close(&c, 1002);
     client_close(&c);
 
-    open_client(&c);
-    client_upgrade(&c);
-    register_client(&c, "bob", 0);
-    s = container_of(hub_find(&chat.hub, SLICE("bob"))->sessions.next, struct session, link);
+    host_open_as(&c, "bob");
+    s = container_of(hub_find(&host_chat.hub, SLICE("bob"))->sessions.next, struct session, link);
     client_send_raw(&c, "\x01\xfe\xff\xff\0\0\0\0{", 9);
-    pump();
+    host_pump();
     assert_int_equal(s->ws.message->n, 1);
     assert_in_range(s->ws.message->cap, 1, 1024);
     for (int i = 0; i < 65534; i += 1057) {
         uint8_t part[1057] = {0};
         client_send_raw(&c, part, sizeof part);
-        pump();
+        host_pump();
     }
     for (int i = 0; i < 10000; i++) { /* empty fragments cost nothing that stays */
         client_send_frame(&c, 0x00, "", 0);
-        pump();
+        host_pump();
     }
     assert_int_equal(s->ws.message->n, 65535);
     assert_in_range(s->ws.message->cap, 65535, 131072);
@@ -343,18 +158,16 @@ static void who_leaves_during_the_handshake_harms_nobody(void **state)
     struct client c;
     for (size_t cut = 0; cut <= strlen(client_request); cut++)
         for (int turns = 0; turns < 4; turns++) {
-            open_client(&c);
+            host_open(&c);
             client_send_raw(&c, client_request, cut);
             for (int i = 0; i < turns; i++)
-                pump();
+                host_pump();
             client_close(&c);
-            pump();
-            pump();
-            assert_int_equal(chat.stats.connections, 0);
+            host_pump();
+            host_pump();
+            assert_int_equal(host_chat.stats.connections, 0);
         }
-    open_client(&c);
-    client_upgrade(&c);
-    register_client(&c, "alice", 0);
+    host_open_as(&c, "alice");
     client_close(&c);
 }
 
@@ -362,15 +175,13 @@ static void the_registration_has_30_s(void **state)
 {
     (void)state;
     struct client c, registered;
-    open_client(&c);
+    host_open(&c);
     client_upgrade(&c);
-    open_client(&registered);
-    client_upgrade(&registered);
-    register_client(&registered, "alice", 0);
-    advance(29800);
+    host_open_as(&registered, "alice");
+    host_advance(29800);
     client_send(&c, "{\"event\":\"x\"}");
     client_expect(&c, "*unknown_event*");
-    advance(600);
+    host_advance(600);
     client_expect_close(&c, 4002);
     client_expect_nothing(&registered);
     client_close(&c);
@@ -381,22 +192,20 @@ static void silence_is_asked_after_25_s_and_ended_after_45(void **state)
 {
     (void)state;
     struct client c;
-    open_client(&c);
-    client_upgrade(&c);
-    register_client(&c, "alice", 0);
+    host_open_as(&c, "alice");
     for (int i = 0; i < 3; i++) { /* who answers the pings stays */
-        advance(24800);
+        host_advance(24800);
         assert_int_equal(peek(&c), -1);
-        advance(600);
+        host_advance(600);
         assert_int_equal(peek(&c), 0x89);
         client_expect_nothing(&c); /* its receiving answers the ping */
     }
-    advance(24800 + 600);
+    host_advance(24800 + 600);
     assert_int_equal(peek(&c), 0x89);
-    advance(19000);
-    assert_int_equal(chat.stats.connections, 1);
-    advance(1000);
-    assert_int_equal(chat.stats.connections, 0);
+    host_advance(19000);
+    assert_int_equal(host_chat.stats.connections, 1);
+    host_advance(1000);
+    assert_int_equal(host_chat.stats.connections, 0);
     client_close(&c);
 }
 
@@ -404,21 +213,21 @@ static void an_expired_token_ends_the_connection_unless_renewed(void **state)
 {
     (void)state;
     struct client c, renewed;
-    open_client(&c);
+    host_open(&c);
     client_upgrade(&c);
-    register_client(&c, "alice", 7000);
-    open_client(&renewed);
+    host_register(&c, "alice", 7000);
+    host_open(&renewed);
     client_upgrade(&renewed);
-    register_client(&renewed, "alice", 7000);
-    advance(5000);
-    register_client(&renewed, "alice", 12000);
+    host_register(&renewed, "alice", 7000);
+    host_advance(5000);
+    host_register(&renewed, "alice", 12000);
     client_expect_nothing(&c);
-    advance(2300);
+    host_advance(2300);
     client_expect(&c, "{\"event\":\"info\",\"data\":\"*\",\"meta\":{\"code\":\"token_expired\","
                       "\"event\":null}}");
     client_expect_close(&c, 4001);
     client_expect_nothing(&renewed);
-    advance(10000);
+    host_advance(10000);
     client_expect(&renewed, "*token_expired*");
     client_expect_close(&renewed, 4001);
     client_close(&c);
@@ -429,7 +238,7 @@ static void an_expired_token_ends_the_connection_unless_renewed(void **state)
 static uint64_t waiting(const char *user)
 {
     uint64_t queued = 0;
-    LIST_EACH(link, &hub_find(&chat.hub, slice_str(user))->sessions)
+    LIST_EACH(link, &hub_find(&host_chat.hub, slice_str(user))->sessions)
     {
         queued += container_of(link, struct session, link)->ws.stream.queued;
     }
@@ -441,12 +250,8 @@ static void a_reader_that_takes_nothing_for_20_s_is_cut_off(void **state)
     (void)state;
     struct client reader, writer;
     char content[8000];
-    open_client(&reader);
-    client_upgrade(&reader);
-    register_client(&reader, "reader", 0);
-    open_client(&writer);
-    client_upgrade(&writer);
-    register_client(&writer, "writer", 0);
+    host_open_as(&reader, "reader");
+    host_open_as(&writer, "writer");
     memset(content, 'x', sizeof content - 1);
     content[sizeof content - 1] = 0;
     /* Until something waits for the reader, above what its socket takes. */
@@ -455,12 +260,12 @@ static void a_reader_that_takes_nothing_for_20_s_is_cut_off(void **state)
                      "{\"event\":\"message\",\"data\":{\"to\":\"reader\",\"content\":\"%s\"}}",
                      content);
         client_expect(&writer, "*success*");
-        advance(100);
+        host_advance(100);
     }
-    advance(19500);
-    assert_int_equal(chat.stats.too_slow, 0);
-    advance(1000);
-    assert_int_equal(chat.stats.too_slow, 1);
+    host_advance(19500);
+    assert_int_equal(host_chat.stats.too_slow, 0);
+    host_advance(1000);
+    assert_int_equal(host_chat.stats.too_slow, 1);
     client_expect_nothing(&writer);
     client_close(&reader);
     client_close(&writer);
@@ -470,7 +275,7 @@ static void the_rate_refills_with_time(void **state)
 {
     (void)state;
     struct client c;
-    open_client(&c);
+    host_open(&c);
     client_upgrade(&c);
     for (int seconds = 0; seconds < 3; seconds++) {
         for (int i = 0; i < (seconds ? 10 : 20); i++) {
@@ -479,7 +284,7 @@ static void the_rate_refills_with_time(void **state)
         }
         client_send(&c, "{\"event\":\"snippets\"}");
         client_expect(&c, "*more than 10 events a second*\"rate_limited\"*");
-        advance(1000);
+        host_advance(1000);
     }
     client_close(&c);
 }
@@ -501,25 +306,25 @@ static void who_floods_is_not_listened_to_for_a_moment_and_closed_in_the_end(voi
     (void)state;
     struct client c;
     char bytes[4096];
-    open_client(&c);
+    host_open(&c);
     client_upgrade(&c);
     for (int i = 0; i < 200; i++)
         client_send(&c, "{\"event\":\"no such event\"}");
     for (int i = 0; i < 10; i++)
-        pump();
-    assert_int_equal(chat.stats.requests,
+        host_pump();
+    assert_int_equal(host_chat.stats.requests,
                      20 + 16); /* two seconds' worth, and what is refused at once */
-    advance(300);
-    assert_in_range(chat.stats.requests, 20 + 16 + 16, 20 + 4 * 16);
+    host_advance(300);
+    assert_in_range(host_chat.stats.requests, 20 + 16 + 16, 20 + 4 * 16);
     for (int i = 0; i < 150; i++) {
         for (int j = 0; j < 10; j++)
             client_send(&c, "{\"event\":\"no such event\"}");
-        advance(100);
+        host_advance(100);
         while (recv(c.fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
             ;
     }
-    assert_int_equal(chat.stats.connections, 0);
-    assert_in_range(chat.stats.requests, 500, 650);
+    assert_int_equal(host_chat.stats.connections, 0);
+    assert_in_range(host_chat.stats.requests, 500, 650);
     client_close(&c);
 }
 
@@ -527,13 +332,13 @@ static void who_keeps_below_the_rate_again_is_no_flood(void **state)
 {
     (void)state;
     struct client c;
-    open_client(&c);
+    host_open(&c);
     client_upgrade(&c);
-    register_client(&c, "eager", 0);
-    advance(2000);
+    host_register(&c, "eager", 0);
+    host_advance(2000);
     for (int i = 0; i < 60; i++) { /* 900 refusals in all */
         carried_out(&c, 20 + 15);
-        advance(2000);
+        host_advance(2000);
     }
     client_expect_nothing(&c);
     client_close(&c);
@@ -544,20 +349,16 @@ static void a_user_has_four_times_the_rate_of_a_connection_however_many_he_has(v
     (void)state;
     struct client c[8], other;
     for (int i = 0; i < 8; i++) {
-        open_client(&c[i]);
-        client_upgrade(&c[i]);
-        register_client(&c[i], "many", 0);
+        host_open_as(&c[i], "many");
     }
-    open_client(&other);
-    client_upgrade(&other);
-    register_client(&other, "other", 0);
-    advance(20000); /* every bucket is full */
+    host_open_as(&other, "other");
+    host_advance(20000); /* every bucket is full */
     int done = 0;
     for (int i = 0; i < 8; i++)
         done += carried_out(&c[i], i < 4 ? 25 : 5);
     assert_int_equal(done, 4 * 20); /* two seconds' worth */
     assert_int_equal(carried_out(&other, 25), 20);
-    advance(1000);
+    host_advance(1000);
     done = 0;
     for (int i = 0; i < 8; i++)
         done += carried_out(&c[i], i < 4 ? 15 : 5);
@@ -570,7 +371,7 @@ static void a_user_has_four_times_the_rate_of_a_connection_however_many_he_has(v
 static void show_token(struct client *c, const struct address *peer, const char *token,
                        const char *answer)
 {
-    open_client_from(c, peer);
+    host_open_from(c, peer);
     client_upgrade(c);
     client_sendf(c, "{\"event\":\"registerMessages\",\"data\":{\"token\":\"%s\"}}", token);
     client_expect(c, answer);
@@ -583,9 +384,9 @@ static void an_address_that_shows_many_bad_tokens_has_to_wait_longer_and_longer(
     struct address bad, good, near, far;
     struct client c;
     char token[512];
-    int64_t now = wall(NULL);
+    int64_t now = host_wall(NULL);
     struct hmac_key key;
-    hmac_key_init(&key, slice_str(secret));
+    hmac_key_init(&key, slice_str(host_secret));
     token[jwt_sign(token, sizeof token - 1, &key, SLICE("alice"), now, now + 3600000)] = 0;
     assert_null(address_parse(&bad, "192.0.2.1:1"));
     assert_null(address_parse(&good, "192.0.2.2:1"));
@@ -598,15 +399,15 @@ static void an_address_that_shows_many_bad_tokens_has_to_wait_longer_and_longer(
         snprintf(text, sizeof text, "*many bad tokens*try again in %d s*\"rate_limited\"*", wait);
         show_token(&c, &bad, token, text);
         show_token(&c, &good, token, "*\"OK\"*");
-        advance(wait * 1000 - 100);
+        host_advance(wait * 1000 - 100);
         show_token(&c, &bad, token, "*try again in 1 s*");
-        advance(100);
+        host_advance(100);
         show_token(&c, &bad, token, "*\"OK\"*");
     }
     show_token(&c, &bad, "x.y.z", "*\"bad_token\"*");
     show_token(&c, &bad, token, "*try again in 64 s*"); /* no longer than that */
     /* After a minute without any, all is forgotten. */
-    advance(64000 + 61000);
+    host_advance(64000 + 61000);
     for (int i = 0; i < 9; i++)
         show_token(&c, &bad, "x.y.z", "*\"bad_token\"*");
     show_token(&c, &bad, token, "*\"OK\"*");
@@ -627,7 +428,7 @@ static void a_proxy_that_does_not_say_for_whom_it_speaks_never_has_to_wait(void 
     struct address proxy;
     struct client c;
     assert_null(ip_range_parse(&range, "10.0.0.0/8"));
-    chat.options.trusted = (struct ip_ranges){&range, 1};
+    host_chat.options.trusted = (struct ip_ranges){&range, 1};
     assert_null(address_parse(&proxy, "10.0.0.1:1"));
     for (int i = 0; i < 20; i++) {
         show_token(&c, &proxy, "x.y.z", "*\"bad_token\"*");
@@ -661,10 +462,10 @@ static void a_client_that_floods_does_not_hold_up_a_quiet_one(void **state)
     static const char request[] = "{\"event\":\"x\"}";
     struct client flood, quiet;
     int sent = 0;
-    chat.options.rate = 0;
-    open_client(&flood);
+    host_chat.options.rate = 0;
+    host_open(&flood);
     client_upgrade(&flood);
-    open_client(&quiet);
+    host_open(&quiet);
     client_upgrade(&quiet);
     int size = 1 << 20;
     assert_int_equal(setsockopt(flood.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), 0);
@@ -678,12 +479,12 @@ static void a_client_that_floods_does_not_hold_up_a_quiet_one(void **state)
     while (send(flood.fd, frames, sizeof frames, MSG_NOSIGNAL) == (ssize_t)sizeof frames)
         sent += 100;
     client_send(&quiet, "{\"event\":\"hello\"}");
-    uint64_t before = chat.stats.requests;
-    pump();
+    uint64_t before = host_chat.stats.requests;
+    host_pump();
     uint8_t answer[64];
     assert_true(recv(quiet.fd, answer, sizeof answer, MSG_DONTWAIT) > 0);
     /* And the flood had its turn, of one read, but not more. */
-    uint64_t carried = chat.stats.requests - before;
+    uint64_t carried = host_chat.stats.requests - before;
     assert_in_range(carried, 2, STREAM_READ / sizeof frame + 1);
     assert_true(sent > 2 * STREAM_READ / (int)sizeof frame);
     client_close(&flood);
@@ -693,7 +494,7 @@ static void a_client_that_floods_does_not_hold_up_a_quiet_one(void **state)
 /* Waits for the reading thread, too. */
 static void pump_patiently(void)
 {
-    assert_true(loop_turn(&loop, 1000) >= 0);
+    assert_true(loop_turn(&host_loop, 1000) >= 0);
 }
 
 static void history_on_a_cold_disk_comes_whole_and_others_do_not_wait(void **state)
@@ -701,12 +502,8 @@ static void history_on_a_cold_disk_comes_whole_and_others_do_not_wait(void **sta
     (void)state;
     struct client reader, writer;
     char content[700];
-    open_client(&reader);
-    client_upgrade(&reader);
-    register_client(&reader, "reader", 0);
-    open_client(&writer);
-    client_upgrade(&writer);
-    register_client(&writer, "writer", 0);
+    host_open_as(&reader, "reader");
+    host_open_as(&writer, "writer");
     memset(content, 'x', sizeof content - 1);
     content[sizeof content - 1] = 0;
     for (int i = 0; i < 40; i++) {
@@ -715,22 +512,22 @@ static void history_on_a_cold_disk_comes_whole_and_others_do_not_wait(void **sta
                      content);
         client_expect(&writer, "*success*");
         client_expect(&reader, "*content*");
-        advance(200);
+        host_advance(200);
     }
-    cold = true;
-    forget_all();
+    host_cold = true;
+    host_forget_all();
     client_send(&reader, "{\"event\":\"conversation\",\"data\":{\"id\":\"writer\"},\"ref\":1}");
     client_send(&reader, "{\"event\":\"snippets\",\"ref\":2}");
     /* The first read had to wait, and somebody else is answered meanwhile. */
-    while (cold_reads == 0)
-        pump();
+    while (host_cold_reads == 0)
+        host_pump();
     client_expect_nothing(&writer);
     reader.pump = pump_patiently;
     client_expect(&reader, "{\"event\":\"conversation\",*[{\"id\":1,*\"0xxx*,{\"id\":40,*\"39xxx*}]"
                            "},\"ref\":1,*");
     client_expect(&reader, "{\"event\":\"snippets\",*{\"id\":40,*,\"ref\":2}");
     client_expect(&reader, "{\"event\":\"end\",*");
-    assert_true(cold_reads >= 2);
+    assert_true(host_cold_reads >= 2);
     client_close(&reader);
     client_close(&writer);
 }
@@ -739,21 +536,17 @@ static void history_that_cannot_be_read_ends_the_connection_and_nothing_spins(vo
 {
     (void)state;
     struct client reader, writer;
-    open_client(&writer);
-    client_upgrade(&writer);
-    register_client(&writer, "writer", 0);
+    host_open_as(&writer, "writer");
     client_send(&writer, "{\"event\":\"message\",\"data\":{\"to\":\"reader\",\"content\":\"x\"}}");
     client_expect(&writer, "*success*");
-    open_client(&reader);
-    client_upgrade(&reader);
-    register_client(&reader, "reader", 0);
-    cold = true;
-    forget_all();
-    __atomic_store_n(&unreadable, true, __ATOMIC_RELEASE);
+    host_open_as(&reader, "reader");
+    host_cold = true;
+    host_forget_all();
+    __atomic_store_n(&host_unreadable, true, __ATOMIC_RELEASE);
     client_send(&reader, "{\"event\":\"conversation\",\"data\":{\"id\":\"writer\"}}");
     reader.pump = pump_patiently;
     client_expect_close(&reader, 1011);
-    assert_in_range(cold_reads, 1, 3);
+    assert_in_range(host_cold_reads, 1, 3);
     client_expect_nothing(&writer);
     client_close(&reader);
     client_close(&writer);
@@ -763,25 +556,21 @@ static void who_leaves_while_the_disk_is_read_harms_nobody(void **state)
 {
     (void)state;
     struct client reader, writer;
-    open_client(&writer);
-    client_upgrade(&writer);
-    register_client(&writer, "writer", 0);
+    host_open_as(&writer, "writer");
     for (int i = 0; i < 15; i++) {
         client_send(&writer, "{\"event\":\"message\",\"data\":{\"to\":\"reader\",\"content\":\"x\"}"
                              "}");
         client_expect(&writer, "*success*");
     }
-    cold = true;
+    host_cold = true;
     for (int i = 0; i < 10; i++) {
-        forget_all();
-        open_client(&reader);
-        client_upgrade(&reader);
-        register_client(&reader, "reader", 0);
+        host_forget_all();
+        host_open_as(&reader, "reader");
         client_send(&reader, "{\"event\":\"conversation\",\"data\":{\"id\":\"writer\"}}");
         for (int turns = 0; turns < i; turns++)
-            pump();
+            host_pump();
         client_close(&reader);
-        pump();
+        host_pump();
     }
     client_expect_nothing(&writer);
     client_close(&writer);
@@ -789,11 +578,11 @@ static void who_leaves_while_the_disk_is_read_harms_nobody(void **state)
 
 static void ask_for_the_page(struct client *reader, int64_t ttl_ms)
 {
-    open_client(reader);
+    host_open(reader);
     client_upgrade(reader);
-    register_client(reader, "reader", ttl_ms);
+    host_register(reader, "reader", ttl_ms);
     client_send(reader, "{\"event\":\"conversation\",\"data\":{\"id\":\"writer\"}}");
-    advance(100);
+    host_advance(100);
     assert_true(waiting("reader") > 0);
 }
 
@@ -802,19 +591,17 @@ static void open_reader_of_a_long_page(struct client *reader, int64_t ttl_ms)
 {
     struct client writer;
     static char content[15000];
-    open_client(&writer);
-    client_upgrade(&writer);
-    register_client(&writer, "writer", 0);
+    host_open_as(&writer, "writer");
     memset(content, 'x', sizeof content - 1);
     for (int i = 0; i < 60; i++) {
         client_sendf(&writer,
                      "{\"event\":\"message\",\"data\":{\"to\":\"reader\",\"content\":\"%s\"}}",
                      content);
         client_expect(&writer, "*success*");
-        advance(100);
+        host_advance(100);
     }
     client_close(&writer);
-    pump();
+    host_pump();
     ask_for_the_page(reader, ttl_ms);
 }
 
@@ -823,7 +610,7 @@ static void leaving_waits_for_the_end_of_an_answer(void **state)
     (void)state;
     struct client reader;
     open_reader_of_a_long_page(&reader, 0);
-    chat_drain(&chat);
+    chat_drain(&host_chat);
     client_expect(&reader, "{\"event\":\"conversation\",*\"more\":false}}");
     client_expect(&reader, "*\"going_away\"*");
     client_expect_close(&reader, 1001);
@@ -835,7 +622,7 @@ static void a_token_that_expires_during_an_answer_ends_the_connection_behind_it(
     (void)state;
     struct client reader;
     open_reader_of_a_long_page(&reader, 5000);
-    advance(16000);
+    host_advance(16000);
     client_expect(&reader, "{\"event\":\"conversation\",*\"more\":false}}");
     client_expect(&reader, "*\"token_expired\"*");
     client_expect_close(&reader, 4001);
@@ -846,13 +633,11 @@ static void what_was_sent_is_answered_before_leaving(void **state)
 {
     (void)state;
     struct client c;
-    open_client(&c);
-    client_upgrade(&c);
-    register_client(&c, "alice", 0);
+    host_open_as(&c, "alice");
     client_send(&c, "{\"event\":\"message\",\"data\":{\"to\":\"bob\",\"content\":\"last\"}}");
-    while (chat.pending.n == chat.pending_at)
-        pump();
-    chat_drain(&chat);
+    while (host_chat.pending.n == host_chat.pending_at)
+        host_pump();
+    chat_drain(&host_chat);
     client_send(&c, "{\"event\":\"message\",\"data\":{\"to\":\"bob\",\"content\":\"too late\"}}");
     int answered = 0, refused = 0;
     while (client_receive(&c)) {
@@ -885,10 +670,10 @@ static void who_reads_a_long_answer_slowly_is_not_taken_for_dead(void **state)
     open_reader_of_a_long_page(&reader, 0);
     for (int i = 0; i < 12; i++) {
         take_some(&reader);
-        advance(5000);
+        host_advance(5000);
     }
     client_expect(&reader, "{\"event\":\"conversation\",*\"more\":false}}");
-    advance(20000);
+    host_advance(20000);
     client_expect_nothing(&reader);
     client_close(&reader);
 }
@@ -898,26 +683,26 @@ static void who_leaves_during_a_send_harms_nobody(void **state)
     (void)state;
     struct client reader, other;
     open_reader_of_a_long_page(&reader, 0);
-    open_client(&other);
+    host_open(&other);
     client_upgrade(&other);
     for (int i = 0; i < 16; i++) {
         for (int taken = 0; taken < i / 2; taken++) {
             take_some(&reader);
-            pump();
+            host_pump();
         }
         if (i % 2) { /* what is sent next meets nobody, which only its error tells */
             shutdown(reader.fd, SHUT_RD);
-            pump();
-            pump();
+            host_pump();
+            host_pump();
         }
         client_close(&reader);
-        pump();
-        pump();
-        assert_int_equal(chat.stats.connections, 1);
+        host_pump();
+        host_pump();
+        assert_int_equal(host_chat.stats.connections, 1);
         ask_for_the_page(&reader, 0);
     }
     client_close(&reader);
-    register_client(&other, "other", 0);
+    host_register(&other, "other", 0);
     client_close(&other);
 }
 
@@ -931,13 +716,9 @@ static void who_leaves_during_a_fan_out_harms_nobody(void **state)
     struct client writer, devices[DEVICES];
     static char content[15000];
     memset(content, 'x', sizeof content - 1);
-    open_client(&writer);
-    client_upgrade(&writer);
-    register_client(&writer, "writer", 0);
+    host_open_as(&writer, "writer");
     for (int d = 0; d < DEVICES; d++) {
-        open_client(&devices[d]);
-        client_upgrade(&devices[d]);
-        register_client(&devices[d], "reader", 0);
+        host_open_as(&devices[d], "reader");
     }
     for (int i = 0; i < 60; i++) {
         client_sendf(&writer,
@@ -951,14 +732,14 @@ static void who_leaves_during_a_fan_out_harms_nobody(void **state)
         for (int d = 0; d < DEVICES; d++)
             if (d != 2 && (i < 30 || d % 3))
                 client_expect(&devices[d], "*\"content\":\"xxx*");
-        advance(100);
+        host_advance(100);
     }
-    assert_int_equal(chat.stats.too_slow, 1);
+    assert_int_equal(host_chat.stats.too_slow, 1);
     for (int d = 0; d < DEVICES; d++)
         if (d % 3)
             client_close(&devices[d]);
     client_expect_nothing(&writer);
-    assert_int_equal(chat.stats.connections, 1);
+    assert_int_equal(host_chat.stats.connections, 1);
     client_close(&writer);
 }
 
@@ -967,33 +748,29 @@ static void who_leaves_before_the_commit_harms_nobody(void **state)
 {
     (void)state;
     struct client sender, reader;
-    open_client(&reader);
-    client_upgrade(&reader);
-    register_client(&reader, "reader", 0);
+    host_open_as(&reader, "reader");
     for (int i = 0; i < 10; i++) {
         char pattern[64];
-        open_client(&sender);
-        client_upgrade(&sender);
-        register_client(&sender, "sender", 0);
-        pthread_mutex_lock(&gate);
+        host_open_as(&sender, "sender");
+        pthread_mutex_lock(&host_gate);
         for (int k = 0; k < 2; k++) /* the second gathers while the first is written */
             client_sendf(&sender,
                          "{\"event\":\"message\",\"data\":{\"to\":\"reader\",\"content\":"
                          "\"%d of %d\"}}",
                          k, i);
         for (int turns = 0; turns < i; turns++)
-            pump();
+            host_pump();
         client_close(&sender);
         for (int turns = 0; turns < 4; turns++)
-            pump();
-        assert_int_equal(chat.stats.connections, 1);
-        pthread_mutex_unlock(&gate);
+            host_pump();
+        assert_int_equal(host_chat.stats.connections, 1);
+        pthread_mutex_unlock(&host_gate);
         reader.pump = pump_patiently;
         for (int k = 0; k < 2; k++) {
             snprintf(pattern, sizeof pattern, "*\"content\":\"%d of %d\"*", k, i);
             client_expect(&reader, pattern);
         }
-        advance(1000);
+        host_advance(1000);
     }
     client_close(&reader);
 }
@@ -1005,24 +782,24 @@ static void while_much_waits_for_the_disk_a_sender_is_held_up_and_not_refused(vo
     static char content[SIZE + 1];
     struct client sender, other;
     memset(content, 'x', SIZE);
-    open_client(&sender);
+    host_open(&sender);
     client_upgrade(&sender);
-    register_client(&sender, "sender", 0);
-    open_client(&other);
+    host_register(&sender, "sender", 0);
+    host_open(&other);
     client_upgrade(&other);
-    register_client(&other, "other", 0);
-    advance(2000);
-    pthread_mutex_lock(&gate);
+    host_register(&other, "other", 0);
+    host_advance(2000);
+    pthread_mutex_lock(&host_gate);
     for (int i = 0; i < SENDS + 2; i++) {
         struct client *c = i < SENDS ? &sender : &other;
         client_sendf(c, "{\"event\":\"message\",\"data\":{\"to\":\"nobody\",\"content\":\"%s\"}}",
                      content);
         for (int turns = 0; turns < 4; turns++)
-            pump();
+            host_pump();
     }
     /* One is being written, 256 KiB gather: 17; the other one has one under way. */
-    uint64_t requests = chat.stats.requests;
-    pthread_mutex_unlock(&gate);
+    uint64_t requests = host_chat.stats.requests;
+    pthread_mutex_unlock(&host_gate);
     assert_int_equal(requests, 2 + 18 + 1);
     sender.pump = other.pump = pump_patiently;
     for (int i = 0; i < SENDS + 2; i++)
@@ -1034,54 +811,67 @@ static void while_much_waits_for_the_disk_a_sender_is_held_up_and_not_refused(vo
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_request_head_has_10_s, start, stop),
-        cmocka_unit_test_setup_teardown(a_request_head_that_drips_has_no_more, start, stop),
-        cmocka_unit_test_setup_teardown(a_proxy_header_that_drips_has_no_more_either, start, stop),
-        cmocka_unit_test_setup_teardown(the_registration_has_30_s, start, stop),
-        cmocka_unit_test_setup_teardown(a_frame_that_drips_does_not_put_off_the_registration, start,
-                                        stop),
-        cmocka_unit_test_setup_teardown(a_frame_that_drips_holds_nobody_up, start, stop),
+        cmocka_unit_test_setup_teardown(a_request_head_has_10_s, host_start, host_stop),
+        cmocka_unit_test_setup_teardown(a_request_head_that_drips_has_no_more, host_start,
+                                        host_stop),
+        cmocka_unit_test_setup_teardown(a_proxy_header_that_drips_has_no_more_either, host_start,
+                                        host_stop),
+        cmocka_unit_test_setup_teardown(the_registration_has_30_s, host_start, host_stop),
+        cmocka_unit_test_setup_teardown(a_frame_that_drips_does_not_put_off_the_registration,
+                                        host_start, host_stop),
+        cmocka_unit_test_setup_teardown(a_frame_that_drips_holds_nobody_up, host_start, host_stop),
         cmocka_unit_test_setup_teardown(a_message_that_never_ends_keeps_what_has_come_and_no_more,
-                                        start, stop),
-        cmocka_unit_test_setup_teardown(who_leaves_during_the_handshake_harms_nobody, start, stop),
-        cmocka_unit_test_setup_teardown(who_leaves_during_a_send_harms_nobody, start, stop),
-        cmocka_unit_test_setup_teardown(who_leaves_during_a_fan_out_harms_nobody, start, stop),
-        cmocka_unit_test_setup_teardown(who_leaves_before_the_commit_harms_nobody, start_threaded,
-                                        stop),
-        cmocka_unit_test_setup_teardown(silence_is_asked_after_25_s_and_ended_after_45, start,
-                                        stop),
-        cmocka_unit_test_setup_teardown(an_expired_token_ends_the_connection_unless_renewed, start,
-                                        stop),
-        cmocka_unit_test_setup_teardown(a_reader_that_takes_nothing_for_20_s_is_cut_off, start,
-                                        stop),
-        cmocka_unit_test_setup_teardown(the_rate_refills_with_time, start, stop),
+                                        host_start, host_stop),
+        cmocka_unit_test_setup_teardown(who_leaves_during_the_handshake_harms_nobody, host_start,
+                                        host_stop),
+        cmocka_unit_test_setup_teardown(who_leaves_during_a_send_harms_nobody, host_start,
+                                        host_stop),
+        cmocka_unit_test_setup_teardown(who_leaves_during_a_fan_out_harms_nobody, host_start,
+                                        host_stop),
+        cmocka_unit_test_setup_teardown(who_leaves_before_the_commit_harms_nobody,
+                                        host_start_threaded, host_stop),
+        cmocka_unit_test_setup_teardown(silence_is_asked_after_25_s_and_ended_after_45, host_start,
+                                        host_stop),
+        cmocka_unit_test_setup_teardown(an_expired_token_ends_the_connection_unless_renewed,
+                                        host_start, host_stop),
+        cmocka_unit_test_setup_teardown(a_reader_that_takes_nothing_for_20_s_is_cut_off, host_start,
+                                        host_stop),
+        cmocka_unit_test_setup_teardown(the_rate_refills_with_time, host_start, host_stop),
         cmocka_unit_test_setup_teardown(
-            while_much_waits_for_the_disk_a_sender_is_held_up_and_not_refused, start_threaded,
-            stop),
+            while_much_waits_for_the_disk_a_sender_is_held_up_and_not_refused, host_start_threaded,
+            host_stop),
         cmocka_unit_test_setup_teardown(
-            who_floods_is_not_listened_to_for_a_moment_and_closed_in_the_end, start, stop),
-        cmocka_unit_test_setup_teardown(who_keeps_below_the_rate_again_is_no_flood, start, stop),
+            who_floods_is_not_listened_to_for_a_moment_and_closed_in_the_end, host_start,
+            host_stop),
+        cmocka_unit_test_setup_teardown(who_keeps_below_the_rate_again_is_no_flood, host_start,
+                                        host_stop),
         cmocka_unit_test_setup_teardown(
-            a_user_has_four_times_the_rate_of_a_connection_however_many_he_has, start, stop),
+            a_user_has_four_times_the_rate_of_a_connection_however_many_he_has, host_start,
+            host_stop),
         cmocka_unit_test_setup_teardown(
-            an_address_that_shows_many_bad_tokens_has_to_wait_longer_and_longer, start, stop),
+            an_address_that_shows_many_bad_tokens_has_to_wait_longer_and_longer, host_start,
+            host_stop),
         cmocka_unit_test_setup_teardown(
-            a_proxy_that_does_not_say_for_whom_it_speaks_never_has_to_wait, start, stop),
+            a_proxy_that_does_not_say_for_whom_it_speaks_never_has_to_wait, host_start, host_stop),
         cmocka_unit_test(bad_tokens_of_any_number_of_addresses_take_a_bounded_table),
-        cmocka_unit_test_setup_teardown(a_client_that_floods_does_not_hold_up_a_quiet_one, start,
-                                        stop),
+        cmocka_unit_test_setup_teardown(a_client_that_floods_does_not_hold_up_a_quiet_one,
+                                        host_start, host_stop),
         cmocka_unit_test_setup_teardown(history_on_a_cold_disk_comes_whole_and_others_do_not_wait,
-                                        start, stop),
+                                        host_start, host_stop),
         cmocka_unit_test_setup_teardown(
-            history_that_cannot_be_read_ends_the_connection_and_nothing_spins, start, stop),
-        cmocka_unit_test_setup_teardown(who_leaves_while_the_disk_is_read_harms_nobody, start,
-                                        stop),
-        cmocka_unit_test_setup_teardown(leaving_waits_for_the_end_of_an_answer, start, stop),
+            history_that_cannot_be_read_ends_the_connection_and_nothing_spins, host_start,
+            host_stop),
+        cmocka_unit_test_setup_teardown(who_leaves_while_the_disk_is_read_harms_nobody, host_start,
+                                        host_stop),
+        cmocka_unit_test_setup_teardown(leaving_waits_for_the_end_of_an_answer, host_start,
+                                        host_stop),
         cmocka_unit_test_setup_teardown(
-            a_token_that_expires_during_an_answer_ends_the_connection_behind_it, start, stop),
-        cmocka_unit_test_setup_teardown(what_was_sent_is_answered_before_leaving, start, stop),
-        cmocka_unit_test_setup_teardown(who_reads_a_long_answer_slowly_is_not_taken_for_dead, start,
-                                        stop),
+            a_token_that_expires_during_an_answer_ends_the_connection_behind_it, host_start,
+            host_stop),
+        cmocka_unit_test_setup_teardown(what_was_sent_is_answered_before_leaving, host_start,
+                                        host_stop),
+        cmocka_unit_test_setup_teardown(who_reads_a_long_answer_slowly_is_not_taken_for_dead,
+                                        host_start, host_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 #include "chat/api.h"
 
 #include "chat/answer.h"
+#include "chat/typing.h"
 #include "chat/wire.h"
 #include "codec/jwt.h"
 #include "codec/userid.h"
@@ -331,30 +332,22 @@ static void on_message(const struct request *r)
     session_await(s);
 }
 
-/* Sends the text in chat->frame to every connection of that user but s. */
-static void deliver(struct chat *chat, const struct session *s, struct slice user)
+static void on_start_writing(const struct request *r)
 {
-    struct online *online = hub_find(&chat->hub, user);
-    if (!online)
-        return;
-    LIST_EACH(link, &online->sessions)
-    {
-        struct session *other = container_of(link, struct session, link);
-        if (other != s)
-            session_send_live(other, &chat->frame);
-    }
+    struct userid id;
+    if (read_user(r, "id", &id))
+        typing_begin(r->session, userid_slice(&id));
 }
 
-static void on_writing(const struct request *r)
+static void on_stop_writing(const struct request *r)
 {
     struct session *s = r->session;
-    struct chat *chat = session_chat(s);
     struct userid id;
     struct jwt token;
     if (!read_user(r, "id", &id))
         return;
     struct json_value v = member(r, "token");
-    if (v.type != JSON_NULL && strcmp(r->name, "stopWriting") == 0) {
+    if (v.type != JSON_NULL) {
         if (!read_token(r, v, &token))
             return;
         if (!slice_eq(slice_of(token.user, token.user_n), online_name(s->user))) {
@@ -362,14 +355,7 @@ static void on_writing(const struct request *r)
             return;
         }
     }
-    buf_clear(&chat->text);
-    buf_append_lit(&chat->text, "{\"id\":");
-    wire_write_string(&chat->text, online_name(s->user));
-    buf_append_lit(&chat->text, "}");
-    buf_clear(&chat->frame);
-    wire_write(&chat->frame, slice_str(r->name), buf_slice(&chat->text), SLICE(""), SLICE(""));
-    chat->frame.failed |= chat->text.failed;
-    deliver(chat, s, userid_slice(&id));
+    typing_end(s, userid_slice(&id));
 }
 
 /* ---- what the store says ----------------------------------------------------------------- */
@@ -401,9 +387,9 @@ void api_committed(void *ctx, const struct store_message *m)
     }
     buf_clear(&chat->frame);
     wire_write(&chat->frame, SLICE("message"), m->json, SLICE(""), SLICE(""));
-    deliver(chat, p.session, m->from);
+    session_deliver(chat, p.session, m->from);
     if (!slice_eq(m->from, m->to))
-        deliver(chat, p.session, m->to);
+        session_deliver(chat, p.session, m->to);
     session_settled(p.session);
 }
 
@@ -424,9 +410,9 @@ static const struct event {
     void (*handle)(const struct request *r);
     bool open; /* also for a connection that is not registered */
 } events[] = {
-    {"registerMessages", on_register, true},  {"snippets", on_snippets, false},
-    {"conversation", on_conversation, false}, {"message", on_message, false},
-    {"startWriting", on_writing, false},      {"stopWriting", on_writing, false},
+    {"registerMessages", on_register, true},   {"snippets", on_snippets, false},
+    {"conversation", on_conversation, false},  {"message", on_message, false},
+    {"startWriting", on_start_writing, false}, {"stopWriting", on_stop_writing, false},
 };
 
 static const struct event *find_event(struct json_value name)

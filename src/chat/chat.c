@@ -3,6 +3,7 @@
 #include "chat/answer.h"
 #include "chat/api.h"
 #include "chat/session.h"
+#include "chat/typing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,6 +175,8 @@ enum store_status chat_open(struct chat *chat, struct stream_set *set,
     websocket_kind_init(&chat->kind, set, chat);
     list_init(&chat->waiting);
     list_init(&chat->unregistered);
+    list_init(&chat->typing);
+    timer_init(&chat->typing_due, typing_timer);
     struct store_options with_calls = *store;
     with_calls.committed = api_committed;
     with_calls.failed = api_failed;
@@ -242,6 +245,7 @@ int chat_close(struct chat *chat)
 {
     chat_cut(chat);
     timer_stop(&chat->hour);
+    timer_stop(&chat->typing_due);
     loop_unwatch(chat->kind.stream.set->loop, &chat->store_watch);
     chat->kind.stream.set->loop->settle.run = NULL;
     int failure = store_close(chat->store);

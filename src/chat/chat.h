@@ -60,7 +60,9 @@ struct chat {
     struct timer hour; /* the store hears what time it is */
     struct hub hub;
     struct backoff backoff;
-    struct list waiting;      /* answers that wait for the disk */
+    struct list waiting; /* answers that wait for the disk */
+    struct list typing;  /* of struct typing, the next to be due first */
+    struct timer typing_due;
     struct list unregistered; /* sessions without a user, by `link` */
     struct hmac_key keys[2];  /* of the tokens: the present secret, the one before it */
     size_t keys_n;

@@ -1,5 +1,6 @@
 #include "chat/session.h"
 
+#include "chat/typing.h"
 #include "chat/wire.h"
 
 #include <errno.h>
@@ -98,6 +99,7 @@ void session_closed(struct session *s)
 {
     session_chat(s)->stats.connections--;
     s->ws.stream.kind->set->memory -= sizeof *s;
+    typing_end_all(s);
     session_forget(s);
     held_free(s);
     s->gone = true;
@@ -362,6 +364,19 @@ void session_send_live(struct session *s, const struct buf *text)
     }
     session_chat(s)->stats.delivered++;
     session_send(s, text);
+}
+
+void session_deliver(struct chat *chat, const struct session *but, struct slice user)
+{
+    struct online *online = hub_find(&chat->hub, user);
+    if (!online)
+        return;
+    LIST_EACH(link, &online->sessions)
+    {
+        struct session *s = container_of(link, struct session, link);
+        if (s != but)
+            session_send_live(s, &chat->frame);
+    }
 }
 
 void session_close(struct session *s, uint16_t code, const char *reason)

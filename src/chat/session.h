@@ -18,6 +18,7 @@ struct session {
     struct list link;      /* in its user's list, or in chat->unregistered */
     struct held *held;     /* what waits behind a long answer; NULL: it does not hold */
     struct answer *answer; /* answer.h's: the long answer; NULL: none */
+    struct typing *typing; /* typing.h's: whom it writes to, the latest first */
     int64_t expires;       /* wall clock, ms: the token's end; INT64_MAX: never */
     uint32_t opened;       /* loop->now, truncated: the upgrade, before it the accept */
     struct bucket bucket;  /* events that it may send now */
@@ -58,6 +59,9 @@ void session_info(struct session *s, const char *code, struct slice text, struct
 
 /* Queues a live event; a reader that is too slow for it is closed with 4008. */
 void session_send_live(struct session *s, const struct buf *text);
+
+/* Queues the live event in chat->frame for every connection of that user but this one. */
+void session_deliver(struct chat *chat, const struct session *but, struct slice user);
 
 /* Ends the session, behind what is held. */
 void session_close(struct session *s, uint16_t code, const char *reason);

@@ -1,6 +1,7 @@
 #include "chat/api.h"
 
 #include "chat/answer.h"
+#include "chat/presence.h"
 #include "chat/typing.h"
 #include "chat/wire.h"
 #include "codec/jwt.h"
@@ -103,10 +104,10 @@ static bool read_integer_id(struct json_value v, struct userid *out)
     return true;
 }
 
-/* Reads a user id, or refuses the request. */
-static bool read_user(const struct request *r, const char *name, struct userid *out)
+/* A user id out of the member of that name, or refuses the request. */
+static bool read_id(const struct request *r, const char *name, struct json_value v,
+                    struct userid *out)
 {
-    struct json_value v = member(r, name);
     struct quoted q;
     if (v.type == JSON_STRING && v.raw.n <= sizeof out->bytes) {
         ptrdiff_t n = json_string_decode(v, out->bytes);
@@ -124,6 +125,11 @@ static bool read_user(const struct request *r, const char *name, struct userid *
                "control characters",
                name, quote(&q, v));
     return false;
+}
+
+static bool read_user(const struct request *r, const char *name, struct userid *out)
+{
+    return read_id(r, name, member(r, name), out);
 }
 
 /* Reads a whole number from 1 to max, or `otherwise` where the member is missing. */
@@ -358,6 +364,52 @@ static void on_stop_writing(const struct request *r)
     typing_end(s, userid_slice(&id));
 }
 
+/* How many there are, all of them user ids; or refuses the request, and is negative. */
+static int count_ids(const struct request *r, struct json_value ids)
+{
+    struct json_reader reader;
+    struct json_value v;
+    struct userid id;
+    struct quoted q;
+    int count = 0;
+    if (ids.type != JSON_ARRAY || !json_open_array(&reader, ids.raw)) {
+        refuse(r, "bad_request", "\"ids\" is %s; expected an array of at most %d user ids",
+               ids.type == JSON_NULL ? "missing" : quote(&q, ids), PRESENCE_MAX);
+        return -1;
+    }
+    for (; json_next_element(&reader, &v) == JSON_ITEM; count++)
+        if (!read_id(r, "ids", v, &id))
+            return -1;
+    if (count <= PRESENCE_MAX)
+        return count;
+    refuse(r, "bad_request", "\"ids\" holds %d user ids; at most %d are taken", count,
+           PRESENCE_MAX);
+    return -1;
+}
+
+static void on_presence(const struct request *r)
+{
+    struct session *s = r->session;
+    struct json_value v, ids = member(r, "ids");
+    struct json_reader reader;
+    struct userid id;
+    int count = count_ids(r, ids);
+    if (count < 0)
+        return;
+    int result = presence_begin(s, (uint32_t)count);
+    bool more = json_open_array(&reader, ids.raw);
+    while (more && result >= 0 && json_next_element(&reader, &v) == JSON_ITEM) {
+        more = read_id(r, "ids", v, &id);
+        result = presence_add(s, userid_slice(&id));
+        if (result > 0) {
+            presence_write(s, userid_slice(&id));
+            answer(r, buf_slice(&session_chat(s)->text), SLICE(""));
+        }
+    }
+    if (result < 0)
+        stream_close(&s->ws.stream);
+}
+
 /* ---- what the store says ----------------------------------------------------------------- */
 
 /* Takes the oldest send that waits off the list; its ref is valid until the next append. */
@@ -413,6 +465,7 @@ static const struct event {
     {"registerMessages", on_register, true},   {"snippets", on_snippets, false},
     {"conversation", on_conversation, false},  {"message", on_message, false},
     {"startWriting", on_start_writing, false}, {"stopWriting", on_stop_writing, false},
+    {"presence", on_presence, false},
 };
 
 static const struct event *find_event(struct json_value name)

@@ -189,7 +189,7 @@ enum store_status chat_open(struct chat *chat, struct stream_set *set,
     on_hour(&chat->hour);
     chat->store_watch = (struct watch){.fd = store_fd(chat->store), .ready = on_store_ready};
     set->loop->settle = (struct loop_hook){on_settle, chat};
-    if (hub_init(&chat->hub) || loop_watch(set->loop, &chat->store_watch, EPOLLIN)) {
+    if (hub_init(&chat->hub, &set->memory) || loop_watch(set->loop, &chat->store_watch, EPOLLIN)) {
         timer_stop(&chat->hour);
         store_close(chat->store);
         snprintf(error->text, sizeof error->text, "no memory or no descriptors left");

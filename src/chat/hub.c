@@ -8,9 +8,9 @@ static bool hub_match(const void *ctx, uint32_t value, struct slice key)
     return slice_eq(online_name(hub->users[value]), key);
 }
 
-int hub_init(struct hub *hub)
+int hub_init(struct hub *hub, size_t *memory)
 {
-    *hub = (struct hub){0};
+    *hub = (struct hub){.memory = memory};
     return table_init(&hub->names, hub_match, hub);
 }
 
@@ -19,6 +19,7 @@ void hub_fini(struct hub *hub)
     table_fini(&hub->names);
     free(hub->users);
     free(hub->vacant);
+    free(hub->watchers);
 }
 
 struct online *hub_find(const struct hub *hub, struct slice name)
@@ -58,6 +59,7 @@ struct online *hub_enter(struct hub *hub, struct slice name)
     list_init(&user->sessions);
     user->count = 0;
     user->number = hub->vacant_n ? hub->vacant[hub->vacant_n - 1] : hub->n;
+    user->watchers.prev = user->watchers.next = HUB_USER_LINK | user->number;
     user->name_n = (uint8_t)name.n;
     memcpy(user->name, name.p, name.n);
     if (table_add(&hub->names, name, user->number)) {
@@ -65,6 +67,7 @@ struct online *hub_enter(struct hub *hub, struct slice name)
         return NULL;
     }
     hub->users[user->number] = user;
+    *hub->memory += sizeof *user + name.n;
     if (hub->vacant_n)
         hub->vacant_n--;
     else
@@ -74,7 +77,10 @@ struct online *hub_enter(struct hub *hub, struct slice name)
 
 void hub_leave(struct hub *hub, struct online *user)
 {
+    if (user->count || !(user->watchers.next & HUB_USER_LINK))
+        return;
     table_remove(&hub->names, online_name(user));
+    *hub->memory -= sizeof *user + user->name_n;
     hub->users[user->number] = NULL;
     hub->vacant[hub->vacant_n++] = user->number;
     free(user);

@@ -1,5 +1,6 @@
 #include "chat/session.h"
 
+#include "chat/presence.h"
 #include "chat/typing.h"
 #include "chat/wire.h"
 
@@ -89,17 +90,23 @@ static void session_free(struct session *s)
 
 static void session_forget(struct session *s)
 {
+    struct chat *chat = session_chat(s);
+    typing_end_all(s);
+    presence_end(s);
     list_remove(&s->link);
-    if (s->user && --s->user->count == 0)
-        hub_leave(&session_chat(s)->hub, s->user);
+    struct online *user = s->user;
     s->user = NULL;
+    if (!user || --user->count)
+        return;
+    chat->hub.online--;
+    presence_changed(chat, user);
+    hub_leave(&chat->hub, user);
 }
 
 void session_closed(struct session *s)
 {
     session_chat(s)->stats.connections--;
     s->ws.stream.kind->set->memory -= sizeof *s;
-    typing_end_all(s);
     session_forget(s);
     held_free(s);
     s->gone = true;
@@ -284,8 +291,11 @@ int session_register(struct session *s, struct slice user, int64_t expires)
     list_remove(&s->link);
     list_append(&online->sessions, &s->link);
     s->user = online;
-    if (online->count++ == 0)
+    if (online->count++ == 0) {
         bucket_init(&online->bucket, session_now(s), user_rate(s));
+        chat->hub.online++;
+        presence_changed(chat, online);
+    }
     session_evict(s);
     return 0;
 }

@@ -14,19 +14,20 @@ struct held;
 
 struct session {
     struct websocket ws;
-    struct online *user;   /* NULL: not registered */
-    struct list link;      /* in its user's list, or in chat->unregistered */
-    struct held *held;     /* what waits behind a long answer; NULL: it does not hold */
-    struct answer *answer; /* answer.h's: the long answer; NULL: none */
-    struct typing *typing; /* typing.h's: whom it writes to, the latest first */
-    int64_t expires;       /* wall clock, ms: the token's end; INT64_MAX: never */
-    uint32_t opened;       /* loop->now, truncated: the upgrade, before it the accept */
-    struct bucket bucket;  /* events that it may send now */
-    uint32_t pending;      /* sends of its that wait for their commit */
-    uint16_t refusals;     /* events over the rate, since it last kept well below it */
-    bool pinged;           /* since something last came in */
-    bool resting;          /* not listened to for a moment, since it floods */
-    bool gone;             /* closed; freed with the last pending send */
+    struct online *user;     /* NULL: not registered */
+    struct list link;        /* in its user's list, or in chat->unregistered */
+    struct held *held;       /* what waits behind a long answer; NULL: it does not hold */
+    struct answer *answer;   /* answer.h's: the long answer; NULL: none */
+    struct watcher *watcher; /* presence.h's: whom it watches; NULL: nobody */
+    struct typing *typing;   /* typing.h's: whom it writes to, the latest first */
+    int64_t expires;         /* wall clock, ms: the token's end; INT64_MAX: never */
+    uint32_t opened;         /* loop->now, truncated: the upgrade, before it the accept */
+    struct bucket bucket;    /* events that it may send now */
+    uint32_t pending;        /* sends of its that wait for their commit */
+    uint16_t refusals;       /* events over the rate, since it last kept well below it */
+    bool pinged;             /* since something last came in */
+    bool resting;            /* not listened to for a moment, since it floods */
+    bool gone;               /* closed; freed with the last pending send */
 };
 
 struct session *session_new(void);

@@ -20,7 +20,7 @@ void metrics_write(struct buf *out, const struct server *server)
     const struct metric metrics[] = {
         {"parley_connections", "gauge", "Connections open now.", chat->connections},
         {"parley_users_online", "gauge", "Users with a registered connection.",
-         server->chat.hub.names.count},
+         server->chat.hub.online},
         {"parley_connections_accepted_total", "counter", "Connections accepted.", chat->accepted},
         {"parley_connections_refused_total", "counter", "Connections answered with 503.",
          server->turned_away},

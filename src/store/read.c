@@ -475,3 +475,9 @@ uint64_t store_newest(const struct store *s, struct slice user)
     const struct conversation *newest = &s->index.conversations[s->index.users[number].head];
     return newest->last < s->index.begin ? 0 : newest->last_id;
 }
+
+bool store_has_conversation(const struct store *s, struct slice a, struct slice b)
+{
+    uint32_t number = index_find(&s->index, a, b);
+    return number != INDEX_NONE && s->index.conversations[number].last;
+}

@@ -123,6 +123,9 @@ int store_failure(const struct store *s);
 /* The newest id of this user, sent or received; 0: none. */
 uint64_t store_newest(const struct store *s, struct slice user);
 
+/* Whether a message between the two was ever committed, as far as the index remembers. */
+bool store_has_conversation(const struct store *s, struct slice a, struct slice b);
+
 /* For the metrics. */
 struct store_stats {
     uint64_t messages; /* committed, also those dropped since */

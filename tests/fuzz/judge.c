@@ -116,6 +116,13 @@ static void judge_snippet(const struct judge *j, struct json_value data)
     CHECK(slice_eq(member(data.raw, "id").raw, (is_own(j, from) ? to : from).raw));
 }
 
+static void judge_presence(struct json_value data)
+{
+    enum json_type online = member(data.raw, "online").type;
+    check_id(member(data.raw, "id"));
+    CHECK(online == JSON_TRUE || online == JSON_FALSE);
+}
+
 static void judge_info(struct json_value data, struct json_value meta)
 {
     static const char *const codes[] = {"bad_json",           "bad_request", "unknown_event",
@@ -148,6 +155,8 @@ static void judge_text(struct judge *j, struct slice text)
         judge_snippet(j, data);
     else if (is(event, "startWriting") || is(event, "stopWriting"))
         check_id(member(data.raw, "id"));
+    else if (is(event, "presence"))
+        judge_presence(data);
     else
         CHECK(is(event, "end") && is(member(data.raw, "event"), "snippets"));
     CHECK(j->user_n || is(event, "info"));

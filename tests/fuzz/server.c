@@ -324,6 +324,11 @@ static void step(struct slice *in)
         a = fuzz_byte(in);
         scarce_fail(1u + a % 32, 1u << a / 32);
         break;
+    case 25:
+        a = fuzz_byte(in);
+        send_text(c, "{\"event\":\"presence\",\"data\":{\"ids\":[\"%s\",\"%s\"%s]}}", user_json(a),
+                  user_json(a / 5), a & 64 ? ",\"x\"" : "");
+        break;
     default:
         turn();
     }

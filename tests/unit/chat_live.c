@@ -5,6 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* And the chat knows of it. */
+static void leave(struct client *c)
+{
+    client_close(c);
+    host_pump();
+    host_pump();
+}
+
 static void write_to(struct client *c, const char *event, const char *to)
 {
     client_sendf(c, "{\"event\":\"%s\",\"data\":{\"id\":\"%s\"}}", event, to);
@@ -78,9 +86,7 @@ static void typing_that_was_stopped_is_not_stopped_again(void **state)
     host_advance(40000);
     client_expect_nothing(&alice);
     client_expect_nothing(&bob);
-    client_close(&alice);
-    host_pump();
-    host_pump();
+    leave(&alice);
     client_expect_nothing(&bob);
     client_close(&bob);
 }
@@ -115,6 +121,253 @@ static void a_connection_writes_to_four_at_a_time(void **state)
     }
 }
 
+/* ---- presence ---------------------------------------------------------------------------- */
+
+static void expect_presence(struct client *c, const char *id, bool online)
+{
+    char pattern[128];
+    snprintf(pattern, sizeof pattern,
+             "{\"event\":\"presence\",\"data\":{\"id\":\"%s\",\"online\":%s}}", id,
+             online ? "true" : "false");
+    client_expect(c, pattern);
+}
+
+/* A client comes for a moment, and sends a message. */
+static void put(const char *from, const char *to)
+{
+    struct client c;
+    host_open_as(&c, from);
+    client_sendf(&c, "{\"event\":\"message\",\"data\":{\"to\":\"%s\",\"content\":\"x\"}}", to);
+    client_expect(&c, "*success*");
+    leave(&c);
+}
+
+static void watch(struct client *c, const char *ids)
+{
+    client_sendf(c, "{\"event\":\"presence\",\"data\":{\"ids\":[%s]}}", ids);
+}
+
+static void presence_is_answered_once_for_each_id(void **state)
+{
+    (void)state;
+    struct client alice, bob, carol;
+    put("alice", "bob");
+    put("dave", "alice");
+    host_open_as(&bob, "bob");
+    host_open_as(&carol, "carol");
+    host_open_as(&alice, "alice");
+    client_send(&alice, "{\"event\":\"presence\",\"data\":{\"ids\":[\"bob\",\"carol\",\"bob\","
+                        "\"dave\",42,\"alice\"]},\"ref\":5}");
+    /* carol is here, but has nothing to do with alice. */
+    static const char *const answers[] = {"bob\",\"online\":true", "carol\",\"online\":false",
+                                          "dave\",\"online\":false", "42\",\"online\":false",
+                                          "alice\",\"online\":false"};
+    for (int i = 0; i < 5; i++) {
+        char pattern[128];
+        snprintf(pattern, sizeof pattern,
+                 "{\"event\":\"presence\",\"data\":{\"id\":\"%s},\"ref\":5}", answers[i]);
+        client_expect(&alice, pattern);
+    }
+    client_expect_nothing(&alice);
+    client_expect_nothing(&bob);
+    client_close(&alice);
+    client_close(&bob);
+    client_close(&carol);
+}
+
+static void presence_is_told_at_the_first_connection_and_the_last_end(void **state)
+{
+    (void)state;
+    struct client alice, bob[2], carol;
+    put("alice", "bob");
+    host_open_as(&alice, "alice");
+    host_open_as(&carol, "carol");
+    watch(&alice, "\"bob\",\"carol\"");
+    expect_presence(&alice, "bob", false);
+    expect_presence(&alice, "carol", false);
+    watch(&carol, "\"bob\"");
+    expect_presence(&carol, "bob", false);
+    for (int round = 0; round < 2; round++) {
+        host_open_as(&bob[0], "bob");
+        expect_presence(&alice, "bob", true);
+        host_open_as(&bob[1], "bob");
+        leave(&bob[0]);
+        client_expect_nothing(&alice);
+        client_close(&bob[1]);
+        expect_presence(&alice, "bob", false);
+    }
+    client_expect_nothing(&carol); /* a stranger */
+    watch(&alice, "");
+    client_expect_nothing(&alice);
+    host_open_as(&bob[0], "bob");
+    client_expect_nothing(&alice);
+    client_close(&bob[0]);
+    client_close(&alice);
+    client_close(&carol);
+}
+
+static void a_conversation_that_begins_makes_presence_true_from_the_next_change_on(void **state)
+{
+    (void)state;
+    struct client alice, bob;
+    host_open_as(&alice, "alice");
+    host_open_as(&bob, "bob");
+    watch(&alice, "\"bob\"");
+    expect_presence(&alice, "bob", false);
+    write_to(&bob, "startWriting", "alice"); /* is no conversation */
+    expect_writing(&alice, "startWriting", "bob");
+    client_send(&bob, "{\"event\":\"message\",\"data\":{\"to\":\"alice\",\"content\":\"hi\"}}");
+    client_expect(&bob, "*success*");
+    client_expect(&alice, "*\"hi\"*");
+    client_expect_nothing(&alice);
+    write_to(&bob, "stopWriting", "alice");
+    expect_writing(&alice, "stopWriting", "bob");
+    client_close(&bob);
+    expect_presence(&alice, "bob", false);
+    host_open_as(&bob, "bob");
+    expect_presence(&alice, "bob", true);
+    client_close(&alice);
+    client_close(&bob);
+}
+
+static void a_presence_that_is_refused_changes_nothing(void **state)
+{
+    (void)state;
+    struct client alice, bob;
+    char ids[8 * 257 + 1] = "";
+    static const char *const bad[] = {"", "{\"ids\":null}", "{\"ids\":\"bob\"}", "{\"ids\":[\"\"]}",
+                                      "{\"ids\":[\"carol\",{}]}"};
+    put("alice", "bob");
+    host_chat.options.rate = 0;
+    host_open_as(&alice, "alice");
+    watch(&alice, "\"bob\"");
+    expect_presence(&alice, "bob", false);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        client_sendf(&alice, "{\"event\":\"presence\"%s%s}", i ? ",\"data\":" : "", bad[i]);
+        client_expect(&alice, "{\"event\":\"info\",*ids*user id*\"bad_request\"*");
+    }
+    for (size_t i = 0; i < 257; i++)
+        snprintf(ids + 5 * i, sizeof ids - 5 * i, "%s%zu", i ? "," : " ", 1000 + i);
+    watch(&alice, ids);
+    client_expect(&alice, "*holds 257 user ids; at most 256 *");
+    host_open_as(&bob, "bob");
+    expect_presence(&alice, "bob", true);
+    ids[5 * 256] = 0;
+    watch(&alice, ids);
+    for (int i = 0; i < 256; i++)
+        client_expect(&alice, "*\"online\":false*");
+    leave(&bob);
+    client_expect_nothing(&alice);
+    client_close(&alice);
+}
+
+/* Beside the session: the list and its 16 bytes; a name that nobody else has in use, once. */
+static void a_watched_id_costs_8_bytes(void **state)
+{
+    (void)state;
+    struct client alice, bob, carol;
+    host_open_as(&bob, "bob");
+    host_open_as(&alice, "alice");
+    host_open_as(&carol, "carol");
+    size_t before = host_streams.memory - host_streams.spare_n * 4096;
+    watch(&alice, "\"bob\"");
+    expect_presence(&alice, "bob", false);
+    watch(&carol, "\"bob\",\"alice\"");
+    expect_presence(&carol, "bob", false);
+    expect_presence(&carol, "alice", false);
+    host_pump();
+    assert_int_equal(host_streams.memory - host_streams.spare_n * 4096,
+                     before + 2 * (8 + sizeof(void *)) + 3 * 8);
+    watch(&alice, "");
+    watch(&carol, "");
+    client_expect_nothing(&alice);
+    client_expect_nothing(&carol);
+    host_pump();
+    assert_int_equal(host_streams.memory - host_streams.spare_n * 4096, before);
+    client_close(&alice);
+    client_close(&bob);
+    client_close(&carol);
+}
+
+#define WATCHERS 12
+#define WATCHED 8
+
+static unsigned seed;
+
+static unsigned any(unsigned n)
+{
+    seed = seed * 1103515245 + 12345;
+    return seed / 65536 % n;
+}
+
+/* Sessions watch, leave and come, users too; what each of them hears is what a table says. */
+static void whoever_watches_whomever_hears_what_he_should(void **state)
+{
+    (void)state;
+    struct client watchers[WATCHERS], users[WATCHED];
+    bool watches[WATCHERS][WATCHED] = {{false}}, here[WATCHED] = {false};
+    char name[16], id[16];
+    host_chat.options.rate = 0;
+    for (int w = 0; w < WATCHERS; w++) {
+        snprintf(name, sizeof name, "w%d", w % 6); /* two of each */
+        for (int u = 0; u < WATCHED; u++) {
+            snprintf(id, sizeof id, "u%d", u);
+            if ((w % 6 + u) % 3 && w < 6)
+                put(name, id);
+        }
+        host_open_as(&watchers[w], name);
+    }
+    for (int step = 0; step < 2000; step++) {
+        unsigned w = any(WATCHERS), u = any(WATCHED);
+        snprintf(id, sizeof id, "u%u", u);
+        switch (any(4)) {
+        case 0: {
+            char ids[128] = "";
+            for (unsigned i = 0; i < WATCHED; i++) {
+                watches[w][i] = any(2);
+                if (watches[w][i])
+                    snprintf(ids + strlen(ids), sizeof ids - strlen(ids), "%s\"u%u\"",
+                             *ids ? "," : "", i);
+            }
+            watch(&watchers[w], ids);
+            for (unsigned i = 0; i < WATCHED; i++) {
+                snprintf(id, sizeof id, "u%u", i);
+                if (watches[w][i])
+                    expect_presence(&watchers[w], id, here[i] && (w % 6 + i) % 3);
+            }
+            break;
+        }
+        case 1:
+            leave(&watchers[w]);
+            snprintf(name, sizeof name, "w%u", w % 6);
+            host_open_as(&watchers[w], name);
+            memset(watches[w], 0, sizeof watches[w]);
+            break;
+        default:
+            if (here[u])
+                leave(&users[u]);
+            else
+                host_open_as(&users[u], id);
+            here[u] = !here[u];
+            for (unsigned i = 0; i < WATCHERS; i++)
+                if (watches[i][u] && (i % 6 + u) % 3)
+                    expect_presence(&watchers[i], id, here[u]);
+        }
+    }
+    for (int w = 0; w < WATCHERS; w++) {
+        client_expect_nothing(&watchers[w]);
+        client_close(&watchers[w]);
+    }
+    for (int u = 0; u < WATCHED; u++)
+        if (here[u])
+            client_close(&users[u]);
+    for (int i = 0; i < 3; i++)
+        host_pump();
+    assert_int_equal(host_chat.hub.online, 0);
+    assert_int_equal(host_chat.hub.names.count, 0);
+    assert_in_range(host_chat.hub.watcher_n, 1, WATCHERS); /* numbers are used again */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, host_start, host_stop)
 
 int main(void)
@@ -124,6 +377,12 @@ int main(void)
         TEST(typing_ends_with_the_connection),
         TEST(typing_that_was_stopped_is_not_stopped_again),
         TEST(a_connection_writes_to_four_at_a_time),
+        TEST(presence_is_answered_once_for_each_id),
+        TEST(presence_is_told_at_the_first_connection_and_the_last_end),
+        TEST(a_conversation_that_begins_makes_presence_true_from_the_next_change_on),
+        TEST(a_presence_that_is_refused_changes_nothing),
+        TEST(a_watched_id_costs_8_bytes),
+        TEST(whoever_watches_whomever_hears_what_he_should),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -268,7 +268,78 @@ static const uint8_t *stash_take(struct store *s, const struct store_read *read,
     return p;
 }
 
-/* ---- a page ------------------------------------------------------------------------------ */
+/* ---- several conversations as one -------------------------------------------------------- */
+
+/* A record that was looked at, and is taken when no other conversation has a newer one. */
+struct read_cursor {
+    uint64_t id, place, prev;
+    uint32_t conversation;
+};
+
+/* Each conversation has one cursor at most: it goes back from one record to the next when that has been
+ * taken. Those with the newest messages are begun first, and the others when it is their turn. */
+struct read_merge {
+    uint64_t since, upto;     /* ids: above the first, up to the second */
+    uint32_t count, begun;    /* of the conversations */
+    uint32_t heap_n;          /* cursors: */
+    struct read_cursor *heap; /* the newest is the first */
+    uint32_t numbers[];       /* of the conversations, the most recent first */
+};
+
+static void merge_push(struct read_merge *m, struct read_cursor c)
+{
+    uint32_t i = m->heap_n++;
+    for (; i && m->heap[(i - 1) / 2].id < c.id; i = (i - 1) / 2)
+        m->heap[i] = m->heap[(i - 1) / 2];
+    m->heap[i] = c;
+}
+
+static struct read_cursor merge_pop(struct read_merge *m)
+{
+    struct read_cursor top = m->heap[0], c = m->heap[--m->heap_n];
+    uint32_t i = 0;
+    for (uint32_t child = 1; child < m->heap_n; child = 2 * i + 1) {
+        if (child + 1 < m->heap_n && m->heap[child + 1].id > m->heap[child].id)
+            child++;
+        if (m->heap[child].id < c.id)
+            break;
+        m->heap[i] = m->heap[child];
+        i = child;
+    }
+    m->heap[i] = c;
+    return top;
+}
+
+static struct read_merge *merge_new(const struct store *s, uint32_t user, uint64_t since,
+                                    uint32_t limit)
+{
+    const struct conversation *all = s->index.conversations;
+    uint32_t count = 0, head = s->index.users[user].head;
+    /* One conversation more than messages, and it is known that there are more. */
+    for (uint32_t c = head; c != INDEX_NONE && all[c].last_id > since && count <= limit; count++)
+        c = index_next(&s->index, c, user);
+    struct read_merge *m = malloc(sizeof *m + count * sizeof *m->numbers);
+    struct read_cursor *heap = calloc(count, sizeof *heap);
+    if (!m || !heap) {
+        free(m);
+        free(heap);
+        return NULL;
+    }
+    *m = (struct read_merge){
+        .since = since, .upto = all[head].last_id, .count = count, .heap = heap};
+    for (uint32_t i = 0, c = head; i < count; i++, c = index_next(&s->index, c, user))
+        m->numbers[i] = c;
+    return m;
+}
+
+static void merge_free(struct read_merge *m)
+{
+    if (m)
+        free(m->heap);
+    free(m);
+}
+
+/* ---- looking up -------------------------------------------------------------------------- */
 
 static void read_reverse(struct store_read *read)
 {
@@ -289,16 +360,73 @@ static struct bookmark *read_bookmark(struct store *s, uint32_t conversation, ui
     return &s->bookmarks[(conversation * 31 + before) & (BOOKMARKS - 1)];
 }
 
+/* From the newest record of a conversation. */
+static void read_begin_conversation(const struct store *s, struct store_read *read,
+                                    uint32_t conversation)
+{
+    read->conversation = conversation;
+    read->place = s->index.conversations[conversation].last;
+    read->exact = false;
+    read->step = 0;
+}
+
+/* From one record to the one in front of it. */
+static void read_step(const struct store *s, struct store_read *read, uint64_t from, uint64_t prev)
+{
+    read->exact = prev >= segments_find(&s->segments, from)->head.base;
+    read->step = from - prev;
+    read->place = prev;
+}
+
+/* Takes records as long as it is known which one is the next: r is one more that is known, or NULL.
+ * False: that was all; otherwise some other has to be looked at. */
+static bool read_merge(const struct store *s, struct store_read *read, const struct record *r)
+{
+    struct read_merge *m = read->merge;
+    if (r && r->id > m->since)
+        merge_push(m, (struct read_cursor){r->id, read->place, r->prev, read->conversation});
+    for (;;) {
+        /* Messages that were committed meanwhile make a conversation begin too early, never too late. */
+        const struct conversation *all = s->index.conversations;
+        if (m->begun < m->count &&
+            (!m->heap_n || all[m->numbers[m->begun]].last_id > m->heap[0].id)) {
+            read_begin_conversation(s, read, m->numbers[m->begun++]);
+            return true;
+        }
+        if (!m->heap_n)
+            return false;
+        struct read_cursor c = merge_pop(m);
+        if (c.id <= m->upto && read->count == read->limit) {
+            read->more |= !read->again;
+            return false;
+        }
+        if (c.id <= m->upto)
+            read->places[read->count++] = c.place;
+        if (c.prev) {
+            read->conversation = c.conversation;
+            read_step(s, read, c.place, c.prev);
+            return true;
+        }
+    }
+}
+
 static void read_begin_look(struct store *s, struct store_read *read)
 {
-    const struct bookmark *mark = read_bookmark(s, read->conversation, read->before);
-    read->exact = read->before && mark->before == read->before &&
-                  mark->conversation == read->conversation && mark->place;
-    read->place = read->exact ? mark->place : s->index.conversations[read->conversation].last;
     read->layout = s->layout;
     read->count = 0;
     read->bytes = 0;
-    read->step = 0;
+    if (read->merge) {
+        read->merge->begun = read->merge->heap_n = 0;
+        if (!read_merge(s, read, NULL))
+            read->place = 0;
+        return;
+    }
+    const struct bookmark *mark = read_bookmark(s, read->conversation, read->before);
+    read_begin_conversation(s, read, read->conversation);
+    read->exact = read->before && mark->before == read->before &&
+                  mark->conversation == read->conversation && mark->place;
+    if (read->exact)
+        read->place = mark->place;
     stash_begin(s, read);
 }
 
@@ -331,9 +459,9 @@ enum store_status store_read_look(struct store *s, struct store_read *read)
         return STORE_OK;
     if (read->layout != s->layout)
         read_begin_look(s, read);
-    for (;;) {
-        struct record r;
-        const uint8_t *p;
+    for (bool more = true; more;) {
+        struct record r = {0};
+        const uint8_t *p = NULL;
         size_t have = 0;
         if (s->steps == READ_STEPS) {
             prefetch_yield(&s->prefetch);
@@ -344,22 +472,36 @@ enum store_status store_read_look(struct store *s, struct store_read *read)
             read->exact ? STORE_OK : read_resolve(s, read, read->conversation, &read->place);
         if (status)
             return status;
-        if (!read->place)
-            break;
         read->exact = true;
-        status = read_head(s, read, &r, &p, &have);
+        if (read->place)
+            status = read_head(s, read, &r, &p, &have);
         if (status)
             return status;
-        if (!read_take(s, read, &r, p, have) || !r.prev)
-            break;
-        read->exact = r.prev >= segments_find(&s->segments, read->place)->head.base;
-        read->step = read->place - r.prev;
-        read->place = r.prev;
+        if (read->merge) {
+            more = read_merge(s, read, read->place ? &r : NULL);
+        } else {
+            more = read->place && read_take(s, read, &r, p, have) && r.prev;
+            if (more)
+                read_step(s, read, read->place, r.prev);
+        }
     }
     read->place = 0;
     read_reverse(read);
     stash_end(s, read);
     return STORE_OK;
+}
+
+static enum store_status read_look_first(struct store *s, struct store_read *read)
+{
+    read->places = calloc(read->limit, sizeof *read->places);
+    enum store_status status = STORE_SYSTEM;
+    if (read->places) {
+        read_begin_look(s, read);
+        status = store_read_look(s, read);
+    }
+    if (status != STORE_OK && status != STORE_WAIT)
+        store_read_end(read);
+    return status;
 }
 
 enum store_status store_read_page(struct store *s, struct store_read *read, struct slice user,
@@ -370,14 +512,20 @@ enum store_status store_read_page(struct store *s, struct store_read *read, stru
                                 .conversation = index_find(&s->index, user, other)};
     if (read->conversation == INDEX_NONE || limit == 0)
         return STORE_OK;
-    read->places = calloc(read->limit, sizeof *read->places);
-    if (!read->places)
-        return STORE_SYSTEM;
-    read_begin_look(s, read);
-    enum store_status status = store_read_look(s, read);
-    if (status != STORE_OK && status != STORE_WAIT)
-        store_read_end(read);
-    return status;
+    return read_look_first(s, read);
+}
+
+enum store_status store_read_since(struct store *s, struct store_read *read, struct slice user,
+                                   uint64_t since, uint32_t limit)
+{
+    *read = (struct store_read){.limit = limit < STORE_MAX_PAGE ? limit : STORE_MAX_PAGE,
+                                .more = since + 1 < s->segments.at[0].head.first_id};
+    uint32_t number = index_find_user(&s->index, user);
+    uint32_t head = number == INDEX_NONE ? INDEX_NONE : s->index.users[number].head;
+    if (head == INDEX_NONE || s->index.conversations[head].last_id <= since || limit == 0)
+        return STORE_OK;
+    read->merge = merge_new(s, number, since, read->limit);
+    return read->merge ? read_look_first(s, read) : STORE_SYSTEM;
 }
 
 /* The segments have been replaced since: looks the same messages up once more. */
@@ -392,7 +540,8 @@ static enum store_status read_look_again(struct store *s, struct store_read *rea
     enum store_status status = store_read_look(s, read);
     if (status || read->count == read->limit || !read->again)
         return status;
-    log_write(s->options.log, LOG_INFO, "a page that was being read has been dropped meanwhile");
+    log_write(s->options.log, LOG_INFO,
+              "messages that were being read have been dropped meanwhile");
     return STORE_IO;
 }
 
@@ -464,6 +613,7 @@ void store_read_end(struct store_read *read)
         prefetch_cancel(&read->waits_in->prefetch, read);
     free(read->places);
     free(read->numbers);
+    merge_free(read->merge);
     *read = (struct store_read){0};
 }
 

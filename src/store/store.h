@@ -146,17 +146,18 @@ struct store_read {
     uint32_t count; /* messages in all */
     uint32_t next;  /* of them that have been read */
     uint64_t bytes; /* page: the messages' JSON, added up; otherwise 0 */
-    bool more;      /* page: older messages exist */
+    bool more;      /* older messages exist, or, but for a page, may have existed */
 
     /* The store's. */
-    struct store *waits_in; /* NULL: it has asked for nothing */
-    uint64_t asked;         /* the place that was to be brought in up to; 0: none */
-    uint64_t *places;       /* page: of its messages, the oldest first */
-    uint32_t *numbers;      /* snippets: of the conversations, the most recent first */
-    uint32_t layout;        /* the store's when the places were looked up */
-    uint32_t stash;         /* page: which one it is; 0: none */
+    struct store *waits_in;   /* NULL: it has asked for nothing */
+    uint64_t asked;           /* the place that was to be brought in up to; 0: none */
+    uint64_t *places;         /* but for snippets: of the messages, the oldest first */
+    uint32_t *numbers;        /* snippets: of the conversations, the most recent first */
+    uint32_t layout;          /* the store's when the places were looked up */
+    uint32_t stash;           /* page: which one it is; 0: none */
+    struct read_merge *merge; /* of several conversations; NULL: a page, or snippets */
 
-    /* A page that is being looked up. */
+    /* What is being looked up. */
     uint64_t place;                  /* the record to be looked at next; 0: it has been looked up */
     bool exact;                      /* it stands there; otherwise it is the last of its run */
     bool again;                      /* some of it has been read */
@@ -174,11 +175,21 @@ __attribute__((warn_unused_result)) enum store_status
 store_read_page(struct store *s, struct store_read *read, struct slice user, struct slice other,
                 uint64_t before, uint32_t limit);
 
-/* Looks a page up: STORE_OK when count, bytes and more are known; STORE_WAIT: again, later. */
+/*
+ * The newest messages of a user with an id above `since`, sent and received, at most `limit` (1 to
+ * STORE_MAX_PAGE); read in the order of their ids. None that is committed after this call is among
+ * them. `more`: there are others above `since`, or may have been before they were dropped. It costs
+ * what is read, not what there is. STORE_WAIT: store_read_look goes on.
+ */
+__attribute__((warn_unused_result)) enum store_status
+store_read_since(struct store *s, struct store_read *read, struct slice user, uint64_t since,
+                 uint32_t limit);
+
+/* Looks either up: STORE_OK when count, bytes and more are known; STORE_WAIT: again, later. */
 __attribute__((warn_unused_result)) enum store_status store_read_look(struct store *s,
                                                                       struct store_read *read);
 
-/* Whether looking pages up may go on in this turn, that is, until the next store_flush. */
+/* Whether looking up may go on in this turn, that is, until the next store_flush. */
 bool store_can_look(const struct store *s);
 
 /* The newest message of each conversation of the user, the most recent first. */

@@ -242,6 +242,31 @@ void model_check_page(struct model *m, unsigned user, unsigned other, uint64_t b
     model_check_read(m, status, &read, &expected[STORE_MAX_PAGE - count], count, faults);
 }
 
+void model_check_since(struct model *m, unsigned user, uint64_t since, uint32_t limit)
+{
+    static struct message *expected[STORE_MAX_PAGE];
+    uint32_t count = 0;
+    bool more = false;
+    for (uint32_t i = m->count; i-- && !more;) {
+        struct message *message = &m->all[i];
+        if (message->state != MESSAGE_COMMITTED || message->id <= since ||
+            (message->from != user && message->to != user))
+            continue;
+        more = count == limit;
+        if (!more)
+            expected[STORE_MAX_PAGE - ++count] = message;
+    }
+    struct store_read read;
+    unsigned faults = m->disk->faults;
+    enum store_status status =
+        store_read_since(m->store, &read, slice_str(model_users[user]), since, limit);
+    more |= since + 1 < m->first_id; /* there may have been more */
+    if (!status && read.more != more)
+        model_wrong(m, "of user %u, %u messages since %" PRIu64 ", %s, not %u", user, read.count,
+                    since, read.more ? "and more" : "no more", count);
+    model_check_read(m, status, &read, &expected[STORE_MAX_PAGE - count], count, faults);
+}
+
 void model_check_user(struct model *m, unsigned user)
 {
     struct message *expected[MODEL_USERS];
@@ -298,6 +323,7 @@ void model_check_all(struct model *m)
     for (unsigned a = 0; a < MODEL_USERS; a++) {
         for (unsigned b = 0; b < MODEL_USERS; b++)
             model_check_page(m, a, b, 0, STORE_MAX_PAGE);
+        model_check_since(m, a, 0, STORE_MAX_PAGE);
         model_check_user(m, a);
     }
 }

@@ -80,6 +80,7 @@ void model_closed(struct model *m, bool clean);
 /* Views. A read that the disk refused proves nothing and is passed over. */
 void model_check_page(struct model *m, unsigned user, unsigned other, uint64_t before,
                       uint32_t limit);
+void model_check_since(struct model *m, unsigned user, uint64_t since, uint32_t limit);
 void model_check_user(struct model *m, unsigned user); /* snippets, newest id */
 void model_check_all(struct model *m);
 

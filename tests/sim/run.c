@@ -310,6 +310,7 @@ static void run_look(struct run *r)
     if (r->model.count && rng_percent(&r->rng, 50))
         before = r->model.all[rng_below(&r->rng, r->model.count)].id + rng_below(&r->rng, 2);
     model_check_page(&r->model, user, other, before, 1 + rng_below(&r->rng, 20));
+    model_check_since(&r->model, user, before, 1 + rng_below(&r->rng, 20));
     model_check_user(&r->model, user);
 }
 

@@ -306,6 +306,15 @@ const char *box_page(struct box *b, const char *user, const char *other, uint64_
     return box_join(b, &read, true);
 }
 
+const char *box_since(struct box *b, const char *user, uint64_t since, uint32_t limit, bool *more)
+{
+    struct store_read read;
+    assert_int_equal(store_read_since(b->store, &read, slice_str(user), since, limit), STORE_OK);
+    if (more)
+        *more = read.more;
+    return box_join(b, &read, false);
+}
+
 const char *box_snippets(struct box *b, const char *user)
 {
     struct store_read read;

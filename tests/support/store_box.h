@@ -67,9 +67,10 @@ void box_wait(struct box *b); /* until the descriptor is readable */
 /* box_put and box_commit. */
 uint64_t box_send(struct box *b, const char *from, const char *to, const char *text);
 
-/* The contents of a page or of the snippets: the texts, separated by spaces. Static memory. */
+/* The contents of a page, of what came since, or of the snippets: the texts, separated by spaces. Static memory. */
 const char *box_page(struct box *b, const char *user, const char *other, uint64_t before,
                      uint32_t limit, bool *more);
+const char *box_since(struct box *b, const char *user, uint64_t since, uint32_t limit, bool *more);
 const char *box_snippets(struct box *b, const char *user);
 
 /* Whole files of the folder; the caller frees. */

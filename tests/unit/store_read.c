@@ -330,6 +330,137 @@ static void test_a_break_ends_with_the_turn(void **state)
     store_read_end(&read);
 }
 
+/* One of 20 conversations, some of them silent for long; each message's text is its id. */
+static void put_mixed(struct box *b, unsigned n)
+{
+    static unsigned seed;
+    for (unsigned i = 1; i <= n; i++) {
+        char name[8], text[16];
+        seed = seed * 1103515245 + 12345;
+        unsigned k = seed / 65536 % 20;
+        snprintf(name, sizeof name, "u%u", k % (1 + i / 40));
+        snprintf(text, sizeof text, "%u", i);
+        if (seed & 1 << 20)
+            box_put(b, "ann", k ? name : "ann", text);
+        else
+            box_put(b, name, k % 5 ? "ann" : "bob", text);
+        if (i % 7 == 0)
+            box_commit(b);
+    }
+    box_commit(b);
+}
+
+/* What was committed, seen by a simple eye. */
+static const char *expected_since(struct box *b, const char *user, uint64_t since, uint32_t limit,
+                                  bool *more)
+{
+    static char all[65536];
+    size_t first = b->committed_count, n = 0;
+    uint32_t count = 0;
+    *more = false;
+    for (; first && b->committed[first - 1].id > since && !*more; first--) {
+        const struct box_message *m = &b->committed[first - 1];
+        bool own = strcmp(m->from, user) == 0 || strcmp(m->to, user) == 0;
+        *more = own && count == limit;
+        count += own && !*more;
+    }
+    first += *more;
+    all[0] = 0;
+    for (; first < b->committed_count; first++) {
+        const struct box_message *m = &b->committed[first];
+        if (strcmp(m->from, user) == 0 || strcmp(m->to, user) == 0)
+            n += (size_t)snprintf(all + n, sizeof all - n, "%s%llu", n ? " " : "",
+                                  (unsigned long long)m->id);
+    }
+    return all;
+}
+
+static void test_what_came_since_an_id_comes_in_order_out_of_all_conversations(void **state)
+{
+    struct box *b = *state;
+    box_close(b);
+    b->options.segment_size = 4096;
+    b->options.arrange = true;
+    box_open(b);
+    put_mixed(b, 600);
+    for (uint64_t since = 0; since <= 602; since += 7) {
+        static const uint32_t limits[] = {1, 2, 10, 100, 1000};
+        for (size_t i = 0; i < 5; i++) {
+            const char *user = since % 3 ? "ann" : since % 2 ? "bob" : "u3";
+            bool more, expected_more;
+            const char *expected = expected_since(b, user, since, limits[i], &expected_more);
+            store_flush(b->store);
+            assert_string_equal(box_since(b, user, since, limits[i], &more), expected);
+            assert_int_equal(more, expected_more);
+        }
+    }
+    assert_string_equal(box_since(b, "nobody", 0, 10, NULL), "");
+}
+
+/* Of 9,000 messages the newest ten are asked for: 186 times eleven records are all that is looked at. */
+static void test_what_came_since_an_id_costs_no_more_than_it_is(void **state)
+{
+    struct box *b = *state;
+    for (int i = 0; i < 9000; i++)
+        box_put(b, i % 90 ? "alice" : "carol", "bob", "x");
+    box_commit(b);
+    store_flush(b->store);
+    for (int i = 0; i < 186; i++)
+        assert_string_equal(box_since(b, "alice", 8990, 1000, NULL), "x x x x x x x x x x");
+    struct store_read read;
+    assert_int_equal(store_read_since(b->store, &read, SLICE("alice"), 8990, 1000), STORE_WAIT);
+    store_read_end(&read);
+}
+
+static void test_what_is_committed_while_it_waits_is_not_among_it(void **state)
+{
+    struct box *b = *state;
+    struct store_read use, read;
+    struct store_message m;
+    enum store_status status;
+    for (int i = 0; i < 3000; i++)
+        box_put(b, "carol", "dave", "x");
+    uint64_t first = box_put(b, "alice", "bob", "1");
+    box_put(b, "carol", "alice", "2");
+    box_put(b, "bob", "alice", "3");
+    box_commit(b);
+    store_flush(b->store);
+    /* All that may be looked at in this turn is used up. */
+    assert_int_equal(store_read_page(b->store, &use, SLICE("carol"), SLICE("dave"), 1, 10),
+                     STORE_WAIT);
+    store_read_end(&use);
+    assert_int_equal(store_read_since(b->store, &read, SLICE("alice"), first - 1, 10), STORE_WAIT);
+    box_send(b, "carol", "alice", "4");
+    box_send(b, "erin", "alice", "5");
+    box_send(b, "alice", "bob", "6");
+    while ((status = store_read_look(b->store, &read)) == STORE_WAIT)
+        store_flush(b->store);
+    assert_int_equal(status, STORE_OK);
+    assert_int_equal(read.count, 3);
+    assert_false(read.more);
+    for (uint64_t id = first; id < first + 3; id++) {
+        assert_int_equal(store_read_next(b->store, &read, &m), STORE_OK);
+        assert_int_equal(m.id, id);
+    }
+    assert_int_equal(store_read_next(b->store, &read, &m), STORE_END);
+    store_read_end(&read);
+}
+
+static void test_there_is_a_conversation_once_a_message_is_committed(void **state)
+{
+    struct box *b = *state;
+    box_put(b, "alice", "bob", "one");
+    assert_false(store_has_conversation(b->store, SLICE("alice"), SLICE("bob")));
+    box_commit(b);
+    for (int i = 0; i < 2; i++) {
+        assert_true(store_has_conversation(b->store, SLICE("alice"), SLICE("bob")));
+        assert_true(store_has_conversation(b->store, SLICE("bob"), SLICE("alice")));
+        assert_false(store_has_conversation(b->store, SLICE("alice"), SLICE("alice")));
+        assert_false(store_has_conversation(b->store, SLICE("alice"), SLICE("carol")));
+        box_reopen(b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +482,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_walk_back_cannot_turn_in_a_circle, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_break_ends_with_the_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_walk_far_back_takes_breaks_and_the_next_page_is_near,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_what_came_since_an_id_comes_in_order_out_of_all_conversations, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_came_since_an_id_costs_no_more_than_it_is, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_committed_while_it_waits_is_not_among_it,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_there_is_a_conversation_once_a_message_is_committed,
                                         setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

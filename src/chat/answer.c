@@ -4,14 +4,18 @@
 
 #include <stdlib.h>
 
-enum answer_part { ANSWER_PAGE, ANSWER_SNIPPETS };
+/* Messages that are replayed, at most: PROTOCOL.md, section 4. */
+#define ANSWER_REPLAY 1000
+
+enum answer_part { ANSWER_PAGE, ANSWER_SNIPPETS, ANSWER_RESUMED };
 
 struct answer {
     struct session *session;
     struct list link; /* in chat->waiting, while it waits for the disk */
     struct store_read read;
     enum answer_part part;
-    bool begun;     /* page: the head of its frame is sent */
+    bool begun;     /* page: the head of its frame is sent; resumed: the "OK" is */
+    uint64_t last;  /* resumed: the newest id of the user, when he registered */
     uint8_t user_n; /* page: the correspondent */
     uint8_t user[STORE_MAX_USER];
     struct buf ref; /* as the client wrote it */
@@ -49,7 +53,7 @@ void answer_free(struct session *s)
    half sent. */
 static void answer_fail(struct session *s)
 {
-    if (s->answer->begun) {
+    if (s->answer->begun && s->answer->part == ANSWER_PAGE) {
         stream_close(&s->ws.stream);
         return;
     }
@@ -138,13 +142,41 @@ static void write_page_end(struct session *s)
     stream_write(&s->ws.stream, buf_slice(tail));
 }
 
-/* ---- the way of both --------------------------------------------------------------------- */
+/* ---- a registration ---------------------------------------------------------------------- */
+
+static void write_registered(struct session *s, uint64_t last, bool gap, struct slice ref)
+{
+    struct chat *chat = session_chat(s);
+    buf_clear(&chat->meta);
+    buf_append_lit(&chat->meta, "{\"user\":");
+    wire_write_string(&chat->meta, online_name(s->user));
+    buf_append_lit(&chat->meta, ",\"last\":");
+    buf_append_u64(&chat->meta, last);
+    if (gap)
+        buf_append_lit(&chat->meta, ",\"gap\":true");
+    buf_append_lit(&chat->meta, "}");
+    buf_clear(&chat->frame);
+    wire_write(&chat->frame, SLICE("registerMessages"), SLICE("\"OK\""), ref,
+               buf_slice(&chat->meta));
+    chat->frame.failed |= chat->meta.failed;
+    session_send_now(s, &chat->frame);
+}
+
+static void write_missed(struct session *s, const struct store_message *m)
+{
+    struct buf *frame = &session_chat(s)->frame;
+    buf_clear(frame);
+    wire_write(frame, SLICE("message"), m->json, SLICE(""), SLICE("{\"replay\":true}"));
+    session_send_now(s, frame);
+}
+
+/* ---- the way of all --------------------------------------------------------------------- */
 
 static void write_end(struct session *s)
 {
     if (s->answer->part == ANSWER_PAGE)
         write_page_end(s);
-    else
+    else if (s->answer->part == ANSWER_SNIPPETS)
         write_snippets_end(s);
     answer_free(s);
     session_release(s);
@@ -156,10 +188,12 @@ static enum store_status write_next(struct session *s)
     struct answer *a = s->answer;
     struct store_message m;
     enum store_status status = STORE_OK;
-    if (!a->begun && a->part == ANSWER_PAGE) {
+    if (!a->begun && a->part != ANSWER_SNIPPETS) {
         status = store_read_look(store, &a->read);
-        if (status == STORE_OK)
+        if (status == STORE_OK && a->part == ANSWER_PAGE)
             write_page_begin(s);
+        else if (status == STORE_OK)
+            write_registered(s, a->last, a->read.more, buf_slice(&a->ref));
         a->begun = status == STORE_OK;
         return status;
     }
@@ -168,8 +202,10 @@ static enum store_status write_next(struct session *s)
         write_end(s);
     else if (status == STORE_OK && a->part == ANSWER_PAGE)
         write_page_message(s, &m);
-    else if (status == STORE_OK)
+    else if (status == STORE_OK && a->part == ANSWER_SNIPPETS)
         write_snippet(s, &m);
+    else if (status == STORE_OK)
+        write_missed(s, &m);
     return status;
 }
 
@@ -209,16 +245,23 @@ void answer_continue_waiting(struct chat *chat)
     list_splice(&chat->waiting, &waiting);
 }
 
+/* One that has to wait is asked again, and then waits in the list. */
+static void answer_start(struct session *s, enum store_status status)
+{
+    if (status != STORE_OK && status != STORE_WAIT)
+        answer_fail(s);
+    else
+        answer_continue(s);
+}
+
 void answer_snippets(struct session *s, struct slice ref)
 {
     struct answer *a = answer_new(s, ANSWER_SNIPPETS, ref);
     if (!a)
         return;
-    if (a->ref.failed ||
-        store_read_snippets(session_chat(s)->store, &a->read, online_name(s->user)))
-        answer_fail(s);
-    else
-        answer_continue(s);
+    answer_start(s, a->ref.failed ? STORE_SYSTEM
+                                  : store_read_snippets(session_chat(s)->store, &a->read,
+                                                        online_name(s->user)));
 }
 
 void answer_page(struct session *s, struct slice correspondent, uint64_t before, uint32_t limit,
@@ -233,9 +276,24 @@ void answer_page(struct session *s, struct slice correspondent, uint64_t before,
         a->ref.failed ? STORE_SYSTEM
                       : store_read_page(session_chat(s)->store, &a->read, online_name(s->user),
                                         correspondent, before, limit);
-    /* One that has to wait is asked again, and then waits in the list. */
-    if (status != STORE_OK && status != STORE_WAIT)
-        answer_fail(s);
-    else
-        answer_continue(s);
+    answer_start(s, status);
+}
+
+void answer_registered(struct session *s, struct slice ref)
+{
+    write_registered(s, store_newest(session_chat(s)->store, online_name(s->user)), false, ref);
+}
+
+void answer_resumed(struct session *s, uint64_t since, struct slice ref)
+{
+    struct store *store = session_chat(s)->store;
+    struct answer *a = answer_new(s, ANSWER_RESUMED, ref);
+    if (!a)
+        return;
+    a->last = store_newest(store, online_name(s->user));
+    enum store_status status =
+        a->ref.failed
+            ? STORE_SYSTEM
+            : store_read_since(store, &a->read, online_name(s->user), since, ANSWER_REPLAY);
+    answer_start(s, status);
 }

@@ -15,6 +15,8 @@
 /* Messages of a page where the client names no limit. */
 #define API_PAGE 500
 
+#define NOT_SINCE UINT64_MAX /* a registration that resumes nothing */
+
 struct request {
     struct session *session;
     const char *name;       /* of the event */
@@ -132,17 +134,17 @@ static bool read_user(const struct request *r, const char *name, struct userid *
     return read_id(r, name, member(r, name), out);
 }
 
-/* Reads a whole number from 1 to max, or `otherwise` where the member is missing. */
-static bool read_number(const struct request *r, const char *name, uint64_t max, uint64_t otherwise,
-                        uint64_t *out)
+/* Reads a whole number from min to max, or `otherwise` where the member is missing. */
+static bool read_number(const struct request *r, const char *name, uint64_t min, uint64_t max,
+                        uint64_t otherwise, uint64_t *out)
 {
     struct json_value v = member(r, name);
     struct quoted q;
     *out = otherwise;
-    if (v.type == JSON_NULL || (json_integer(v, out) && *out >= 1 && *out <= max))
+    if (v.type == JSON_NULL || (json_integer(v, out) && *out >= min && *out <= max))
         return true;
-    refuse(r, "bad_request", "\"%s\" is %s; expected a whole number from 1 to %llu", name,
-           quote(&q, v), (unsigned long long)max);
+    refuse(r, "bad_request", "\"%s\" is %s; expected a whole number from %llu to %llu", name,
+           quote(&q, v), (unsigned long long)min, (unsigned long long)max);
     return false;
 }
 
@@ -214,7 +216,9 @@ static void on_register(const struct request *r)
 {
     struct session *s = r->session;
     struct jwt token;
-    if (!read_token(r, member(r, "token"), &token))
+    uint64_t since;
+    if (!read_number(r, "since", 0, JSON_INTEGER_MAX, NOT_SINCE, &since) ||
+        !read_token(r, member(r, "token"), &token))
         return;
     struct slice user = slice_of(token.user, token.user_n);
     if (s->user && !slice_eq(online_name(s->user), user)) {
@@ -226,17 +230,11 @@ static void on_register(const struct request *r)
         stream_close(&s->ws.stream);
         return;
     }
-    struct chat *chat = session_chat(s);
-    buf_clear(&chat->meta);
-    buf_append_lit(&chat->meta, "{\"user\":");
-    wire_write_string(&chat->meta, user);
-    buf_append_lit(&chat->meta, ",\"last\":");
-    buf_append_u64(&chat->meta, store_newest(chat->store, user));
-    buf_append_lit(&chat->meta, "}");
-    if (chat->meta.failed)
-        stream_close(&s->ws.stream);
+    /* What is committed by now is replayed; what is committed from here on comes live. */
+    if (since == NOT_SINCE)
+        answer_registered(s, r->ref);
     else
-        answer(r, SLICE("\"OK\""), buf_slice(&chat->meta));
+        answer_resumed(s, since, r->ref);
 }
 
 static void on_snippets(const struct request *r)
@@ -248,8 +246,8 @@ static void on_conversation(const struct request *r)
 {
     struct userid id;
     uint64_t before, limit;
-    if (read_user(r, "id", &id) && read_number(r, "before", JSON_INTEGER_MAX, 0, &before) &&
-        read_number(r, "limit", STORE_MAX_PAGE, API_PAGE, &limit))
+    if (read_user(r, "id", &id) && read_number(r, "before", 1, JSON_INTEGER_MAX, 0, &before) &&
+        read_number(r, "limit", 1, STORE_MAX_PAGE, API_PAGE, &limit))
         answer_page(r->session, userid_slice(&id), before, (uint32_t)limit, r->ref);
 }
 

@@ -68,6 +68,7 @@ static void judge_registered(struct judge *j, struct json_value data, struct jso
     CHECK(!j->user_n || is_own(j, id));
     memcpy(j->user, user, (size_t)n);
     j->user_n = (size_t)n;
+    j->last_replayed = 0;
 }
 
 static void judge_message(struct judge *j, struct json_value data, struct json_value meta)
@@ -82,6 +83,12 @@ static void judge_message(struct judge *j, struct json_value data, struct json_v
         return;
     }
     id = check_message(j, data);
+    CHECK(id > j->last_replayed);
+    if (meta.type == JSON_OBJECT) {
+        CHECK(member(meta.raw, "replay").type == JSON_TRUE);
+        j->last_replayed = id;
+        return;
+    }
     CHECK(id > j->last_live);
     j->last_live = id;
 }

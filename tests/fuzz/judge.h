@@ -13,9 +13,10 @@ struct judge {
     bool upgraded;
     bool over; /* nothing more may come: a close, or an answer other than 101 */
     uint8_t user[USERID_MAX];
-    size_t user_n;      /* 0: not registered */
-    uint64_t last_live; /* id of the newest live message */
-    uint64_t last_sent; /* id of the newest message that was acknowledged */
+    size_t user_n;          /* 0: not registered */
+    uint64_t last_live;     /* id of the newest live message */
+    uint64_t last_replayed; /* likewise since it registered last; live ones are newer */
+    uint64_t last_sent;     /* id of the newest message that was acknowledged */
     unsigned acknowledged;
 };
 

@@ -195,7 +195,8 @@ static void upgrade(struct connection *c)
 }
 
 /* seconds 0: the token never expires. */
-static void register_client(struct connection *c, const char *user, uint8_t seconds)
+static void register_client(struct connection *c, const char *user, uint8_t seconds,
+                            const char *more)
 {
     char token[1024];
     struct hmac_key key;
@@ -203,7 +204,8 @@ static void register_client(struct connection *c, const char *user, uint8_t seco
     hmac_key_init(&key, slice_str(secret));
     size_t n = jwt_sign(token, sizeof token, &key, slice_str(user), now,
                         seconds ? now + seconds * 1000 : INT64_MAX);
-    send_text(c, "{\"event\":\"registerMessages\",\"data\":{\"token\":\"%.*s\"}}", (int)n, token);
+    send_text(c, "{\"event\":\"registerMessages\",\"data\":{\"token\":\"%.*s\"%s}}", (int)n, token,
+              more);
 }
 
 /* ---- steps --------------------------------------------------------------------------------- */
@@ -236,6 +238,7 @@ static void step(struct slice *in)
     uint8_t first = fuzz_byte(in);
     struct connection *c = &connections[first >> 5];
     uint8_t a;
+    char since[32];
     switch (first & 31) {
     case 0:
         connect_client(c);
@@ -247,11 +250,11 @@ static void step(struct slice *in)
     case 2:
         connect_client(c);
         upgrade(c);
-        register_client(c, users[(first >> 5) & 3], 0);
+        register_client(c, users[(first >> 5) & 3], 0, "");
         break;
     case 3:
         a = fuzz_byte(in); /* compilers differ in which argument they look at first */
-        register_client(c, users[a & 3], fuzz_byte(in));
+        register_client(c, users[a & 3], fuzz_byte(in), "");
         break;
     case 4:
         send_bytes(c, fuzz_bytes(in, fuzz_byte(in)));
@@ -328,6 +331,11 @@ static void step(struct slice *in)
         a = fuzz_byte(in);
         send_text(c, "{\"event\":\"presence\",\"data\":{\"ids\":[\"%s\",\"%s\"%s]}}", user_json(a),
                   user_json(a / 5), a & 64 ? ",\"x\"" : "");
+        break;
+    case 26:
+        a = fuzz_byte(in);
+        snprintf(since, sizeof since, ",\"since\":%u", a >> 2);
+        register_client(c, users[a & 3], 0, since);
         break;
     default:
         turn();

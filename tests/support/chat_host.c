@@ -38,6 +38,11 @@ void host_pump(void)
     assert_true(loop_turn(&host_loop, 0) >= 0);
 }
 
+void host_pump_patiently(void)
+{
+    assert_true(loop_turn(&host_loop, 1000) >= 0);
+}
+
 void host_advance(int64_t ms)
 {
     for (int64_t end = host_ms + ms; host_ms < end;) {
@@ -167,7 +172,7 @@ void host_open(struct client *c)
     host_open_from(c, &(struct address){0});
 }
 
-void host_register(struct client *c, const char *user, int64_t ttl_ms)
+void host_show_token(struct client *c, const char *user, int64_t ttl_ms, const char *more)
 {
     char token[1024];
     struct hmac_key key;
@@ -176,8 +181,13 @@ void host_register(struct client *c, const char *user, int64_t ttl_ms)
     size_t n = jwt_sign(token, sizeof token, &key, slice_str(user), now,
                         ttl_ms ? now + ttl_ms : INT64_MAX);
     assert_true(n > 0);
-    client_sendf(c, "{\"event\":\"registerMessages\",\"data\":{\"token\":\"%.*s\"}}", (int)n,
-                 token);
+    client_sendf(c, "{\"event\":\"registerMessages\",\"data\":{\"token\":\"%.*s\"%s}}", (int)n,
+                 token, more);
+}
+
+void host_register(struct client *c, const char *user, int64_t ttl_ms)
+{
+    host_show_token(c, user, ttl_ms, "");
     client_expect(c, "*\"OK\"*");
 }
 

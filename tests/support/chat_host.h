@@ -32,16 +32,19 @@ int host_start(void **state);
 int host_start_threaded(void **state);
 int host_stop(void **state);
 
-/* A turn of the loop. */
+/* A turn of the loop; the second waits for the reading thread, too. */
 void host_pump(void);
+void host_pump_patiently(void);
 
 /* Time passes in steps of a tenth of a second, so that everything happens in its order. */
 void host_advance(int64_t ms);
 
-/* A client who has connected, from there; registers (ttl_ms 0: the token never expires); all in one. */
+/* A client who has connected, from there; registers (ttl_ms 0: the token never expires); asks for
+   that with more members, and expects nothing; all in one. */
 void host_open(struct client *c);
 void host_open_from(struct client *c, const struct address *peer);
 void host_register(struct client *c, const char *user, int64_t ttl_ms);
+void host_show_token(struct client *c, const char *user, int64_t ttl_ms, const char *more);
 void host_open_as(struct client *c, const char *user);
 
 #endif

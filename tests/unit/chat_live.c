@@ -3,6 +3,7 @@
 #include "../support/test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* And the chat knows of it. */
@@ -368,6 +369,196 @@ static void whoever_watches_whomever_hears_what_he_should(void **state)
     assert_in_range(host_chat.hub.watcher_n, 1, WATCHERS); /* numbers are used again */
 }
 
+/* ---- resume ------------------------------------------------------------------------------ */
+
+static void say(struct client *c, const char *to, const char *content)
+{
+    client_sendf(c, "{\"event\":\"message\",\"data\":{\"to\":\"%s\",\"content\":\"%s\"}}", to,
+                 content);
+    client_expect(c, "*success*");
+}
+
+static void resume(struct client *c, const char *user, uint64_t since)
+{
+    char more[64];
+    snprintf(more, sizeof more, ",\"since\":%llu", (unsigned long long)since);
+    host_open(c);
+    client_upgrade(c);
+    host_show_token(c, user, 0, more);
+}
+
+static void expect_ok(struct client *c, const char *user, uint64_t last, bool gap)
+{
+    char pattern[160];
+    snprintf(pattern, sizeof pattern,
+             "{\"event\":\"registerMessages\",\"data\":\"OK\",\"meta\":{\"user\":\"%s\",\"last\":%"
+             "llu%s}}",
+             user, (unsigned long long)last, gap ? ",\"gap\":true" : "");
+    client_expect(c, pattern);
+}
+
+static void expect_message(struct client *c, uint64_t id, bool replay)
+{
+    char pattern[128];
+    snprintf(pattern, sizeof pattern, "{\"event\":\"message\",\"data\":{\"id\":%llu,*}%s}",
+             (unsigned long long)id, replay ? ",\"meta\":{\"replay\":true}" : "");
+    client_expect(c, pattern);
+}
+
+static void what_was_missed_comes_behind_the_ok_in_order(void **state)
+{
+    (void)state;
+    struct client alice, bob, carol;
+    host_chat.options.rate = 0;
+    host_open_as(&bob, "bob");
+    host_open_as(&carol, "carol");
+    say(&bob, "alice", "1");
+    say(&carol, "alice", "2");
+    say(&carol, "bob", "3");
+    client_expect(&bob, "*");
+    say(&bob, "alice", "4");
+    host_open_as(&alice, "alice");
+    say(&alice, "carol", "5"); /* what one sent oneself, too */
+    client_expect(&carol, "*");
+    leave(&alice);
+    say(&carol, "alice", "6");
+    for (uint64_t since = 0; since <= 9; since++) {
+        resume(&alice, "alice", since);
+        expect_ok(&alice, "alice", 6, false);
+        for (uint64_t id = since + 1; id <= 6; id++)
+            if (id != 3)
+                expect_message(&alice, id, true);
+        client_expect_nothing(&alice);
+        leave(&alice);
+    }
+    resume(&alice, "alice", 5);
+    say(&bob, "alice", "7");
+    expect_ok(&alice, "alice", 6, false);
+    expect_message(&alice, 6, true);
+    expect_message(&alice, 7, false);
+    /* On a connection that lives, too. */
+    host_show_token(&alice, "alice", 0, ",\"since\":6");
+    expect_ok(&alice, "alice", 7, false);
+    expect_message(&alice, 7, true);
+    client_expect_nothing(&alice);
+    client_close(&alice);
+    client_close(&bob);
+    client_close(&carol);
+}
+
+static void of_more_than_1000_the_newest_come(void **state)
+{
+    (void)state;
+    struct client alice, bob;
+    host_chat.options.rate = 0;
+    host_open_as(&bob, "bob");
+    for (int i = 0; i < 1010; i++)
+        say(&bob, "alice", "x");
+    for (uint64_t since = 9; since < 11; since++) {
+        resume(&alice, "alice", since);
+        expect_ok(&alice, "alice", 1010, since < 10);
+        for (uint64_t id = 11; id <= 1010; id++)
+            expect_message(&alice, id, true);
+        client_expect_nothing(&alice);
+        leave(&alice);
+    }
+    client_close(&bob);
+}
+
+static void a_since_that_is_no_id_registers_nobody(void **state)
+{
+    (void)state;
+    struct client alice;
+    static const char *const bad[] = {"-1", "1.5", "\"1\"", "9007199254740993", "[]"};
+    host_open(&alice);
+    client_upgrade(&alice);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char more[64];
+        snprintf(more, sizeof more, ",\"since\":%s", bad[i]);
+        host_show_token(&alice, "alice", 0, more);
+        client_expect(&alice, "{\"event\":\"info\",\"data\":\"*since*whole number from "
+                              "0*\"bad_request\"*");
+    }
+    client_send(&alice, "{\"event\":\"snippets\"}");
+    client_expect(&alice, "*\"unregistered\"*");
+    client_close(&alice);
+}
+
+/* The disk has to be waited for, and more is committed while it reads. */
+static void messages_that_pour_in_during_a_replay_come_behind_it(void **state)
+{
+    (void)state;
+    struct client alice, bob;
+    char content[700];
+    uint64_t stored = 41;
+    memset(content, 'x', sizeof content - 1);
+    content[sizeof content - 1] = 0;
+    host_chat.options.rate = 0;
+    host_open_as(&bob, "bob");
+    for (int i = 0; i < 41; i++)
+        say(&bob, i % 3 ? "alice" : "carol", content);
+    host_cold = true;
+    for (int round = 0; round < 8; round++) {
+        host_forget_all();
+        resume(&alice, "alice", 0);
+        alice.pump = host_pump_patiently;
+        for (int turn = 0; turn < round; turn++)
+            host_pump();
+        say(&bob, "alice", "meanwhile");
+        stored++;
+        /* What was there when it was registered is replayed, and nothing else. */
+        client_expect(&alice, "*\"OK\"*");
+        uint64_t last = strtoull(strstr(alice.text, "\"last\":") + 7, NULL, 10);
+        assert_in_range(last, stored - 1, stored);
+        for (uint64_t id = 1; id <= last; id++)
+            if (id > 41 || (id - 1) % 3)
+                expect_message(&alice, id, true);
+        for (uint64_t id = last + 1; id <= stored; id++)
+            expect_message(&alice, id, false);
+        client_expect_nothing(&alice);
+        leave(&alice);
+    }
+    assert_true(host_cold_reads > 8);
+    client_close(&bob);
+}
+
+static void who_leaves_during_a_replay_harms_nobody(void **state)
+{
+    (void)state;
+    struct client alice, bob;
+    host_chat.options.rate = 0;
+    host_open_as(&bob, "bob");
+    for (int i = 0; i < 15; i++)
+        say(&bob, "alice", "x");
+    host_cold = true;
+    for (int turns = 0; turns < 10; turns++) {
+        host_forget_all();
+        resume(&alice, "alice", 0);
+        for (int i = 0; i < turns; i++)
+            host_pump();
+        leave(&alice);
+    }
+    client_expect_nothing(&bob);
+    client_close(&bob);
+}
+
+static void a_replay_that_cannot_be_read_ends_the_connection(void **state)
+{
+    (void)state;
+    struct client alice, bob;
+    host_open_as(&bob, "bob");
+    say(&bob, "alice", "x");
+    host_cold = true;
+    host_forget_all();
+    __atomic_store_n(&host_unreadable, true, __ATOMIC_RELEASE);
+    resume(&alice, "alice", 0);
+    alice.pump = host_pump_patiently;
+    client_expect_close(&alice, 1011);
+    client_close(&alice);
+    client_expect_nothing(&bob);
+    client_close(&bob);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, host_start, host_stop)
 
 int main(void)
@@ -383,6 +574,12 @@ int main(void)
         TEST(a_presence_that_is_refused_changes_nothing),
         TEST(a_watched_id_costs_8_bytes),
         TEST(whoever_watches_whomever_hears_what_he_should),
+        TEST(what_was_missed_comes_behind_the_ok_in_order),
+        TEST(of_more_than_1000_the_newest_come),
+        TEST(a_since_that_is_no_id_registers_nobody),
+        TEST(messages_that_pour_in_during_a_replay_come_behind_it),
+        TEST(who_leaves_during_a_replay_harms_nobody),
+        TEST(a_replay_that_cannot_be_read_ends_the_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

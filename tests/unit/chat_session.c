@@ -491,12 +491,6 @@ static void a_client_that_floods_does_not_hold_up_a_quiet_one(void **state)
     client_close(&quiet);
 }
 
-/* Waits for the reading thread, too. */
-static void pump_patiently(void)
-{
-    assert_true(loop_turn(&host_loop, 1000) >= 0);
-}
-
 static void history_on_a_cold_disk_comes_whole_and_others_do_not_wait(void **state)
 {
     (void)state;
@@ -522,7 +516,7 @@ static void history_on_a_cold_disk_comes_whole_and_others_do_not_wait(void **sta
     while (host_cold_reads == 0)
         host_pump();
     client_expect_nothing(&writer);
-    reader.pump = pump_patiently;
+    reader.pump = host_pump_patiently;
     client_expect(&reader, "{\"event\":\"conversation\",*[{\"id\":1,*\"0xxx*,{\"id\":40,*\"39xxx*}]"
                            "},\"ref\":1,*");
     client_expect(&reader, "{\"event\":\"snippets\",*{\"id\":40,*,\"ref\":2}");
@@ -544,7 +538,7 @@ static void history_that_cannot_be_read_ends_the_connection_and_nothing_spins(vo
     host_forget_all();
     __atomic_store_n(&host_unreadable, true, __ATOMIC_RELEASE);
     client_send(&reader, "{\"event\":\"conversation\",\"data\":{\"id\":\"writer\"}}");
-    reader.pump = pump_patiently;
+    reader.pump = host_pump_patiently;
     client_expect_close(&reader, 1011);
     assert_in_range(host_cold_reads, 1, 3);
     client_expect_nothing(&writer);
@@ -765,7 +759,7 @@ static void who_leaves_before_the_commit_harms_nobody(void **state)
             host_pump();
         assert_int_equal(host_chat.stats.connections, 1);
         pthread_mutex_unlock(&host_gate);
-        reader.pump = pump_patiently;
+        reader.pump = host_pump_patiently;
         for (int k = 0; k < 2; k++) {
             snprintf(pattern, sizeof pattern, "*\"content\":\"%d of %d\"*", k, i);
             client_expect(&reader, pattern);

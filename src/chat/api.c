@@ -495,7 +495,7 @@ void api_receive(struct session *s, struct slice frame)
     bool affordable = session_charge(s);
     const char *code = wire_read(frame, &e, &why);
     const struct event *event = code ? NULL : find_event(e.event);
-    if (session_chat(s)->draining) {
+    if (s->leaving) {
         refuse_frame(s, &e, "going_away", "the server is shutting down; this was not carried out");
     } else if (!affordable) {
         snprintf(text, sizeof text,

@@ -115,21 +115,42 @@ void chat_accept(struct chat *chat, int fd, const struct address *peer)
 
 /* ---- taking leave ------------------------------------------------------------------------ */
 
-static void leave_all(struct list *sessions)
+/* Connections that may well come back at the same moment. */
+#define DRAIN_TOGETHER 32
+
+static void leave_all(struct chat *chat, struct list *sessions)
 {
     LIST_EACH(link, sessions)
     {
         session_leave(container_of(link, struct session, link));
+        chat->drain_told++;
     }
 }
 
-void chat_drain(struct chat *chat)
+/* In the order of the users' numbers. Nobody registers any more, so that none is passed over. */
+static void on_drain(struct timer *t)
 {
-    chat->draining = true;
-    for (uint32_t i = 0; i < chat->hub.n; i++)
-        if (chat->hub.users[i])
-            leave_all(&chat->hub.users[i]->sessions);
-    leave_all(&chat->unregistered);
+    struct chat *chat = container_of(t, struct chat, drain);
+    struct hub *hub = &chat->hub;
+    struct loop *loop = chat->kind.stream.set->loop;
+    int64_t passed = loop->now - chat->drain_begun;
+    uint64_t due = UINT64_MAX;
+    if (passed < chat->drain_ms)
+        due = DRAIN_TOGETHER + chat->drain_count * (uint64_t)passed / (uint64_t)chat->drain_ms;
+    for (; chat->drain_next < hub->n && chat->drain_told < due; chat->drain_next++)
+        if (hub->users[chat->drain_next])
+            leave_all(chat, &hub->users[chat->drain_next]->sessions);
+    if (chat->drain_next < hub->n)
+        timer_set(loop, t, 1); /* that is, with the loop's next slot */
+}
+
+void chat_drain(struct chat *chat, int64_t spread_ms)
+{
+    chat->drain_begun = chat->kind.stream.set->loop->now;
+    chat->drain_ms = spread_ms;
+    chat->drain_count = chat->stats.connections;
+    leave_all(chat, &chat->unregistered);
+    on_drain(&chat->drain);
 }
 
 /* ---- the store --------------------------------------------------------------------------- */
@@ -177,6 +198,7 @@ enum store_status chat_open(struct chat *chat, struct stream_set *set,
     list_init(&chat->unregistered);
     list_init(&chat->typing);
     timer_init(&chat->typing_due, typing_timer);
+    timer_init(&chat->drain, on_drain);
     struct store_options with_calls = *store;
     with_calls.committed = api_committed;
     with_calls.failed = api_failed;
@@ -246,6 +268,7 @@ int chat_close(struct chat *chat)
     chat_cut(chat);
     timer_stop(&chat->hour);
     timer_stop(&chat->typing_due);
+    timer_stop(&chat->drain);
     loop_unwatch(chat->kind.stream.set->loop, &chat->store_watch);
     chat->kind.stream.set->loop->settle.run = NULL;
     int failure = store_close(chat->store);

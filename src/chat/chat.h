@@ -72,7 +72,11 @@ struct chat {
     struct buf text;    /* likewise the strings in them */
     struct buf meta;    /* likewise their meta */
     struct buf content; /* a content on its way into the store */
-    bool draining;
+    struct timer drain; /* the next ones are told to go */
+    int64_t drain_begun, drain_ms;
+    uint64_t drain_count; /* connections when it began */
+    uint64_t drain_told;  /* connections so far, */
+    uint32_t drain_next;  /* those of the users with a number below this one */
     struct chat_stats stats;
 };
 
@@ -91,9 +95,13 @@ void chat_set_secret(struct chat *chat, struct slice secret);
 /* Takes over an accepted socket; peer is who connected. */
 void chat_accept(struct chat *chat, int fd, const struct address *peer);
 
-/* Carries no event out any more; tells every client that the server goes away as soon as what he sent
-   is answered, and closes all. Owner: run the loop until no connection is left, or as long as it likes. */
-void chat_drain(struct chat *chat);
+/*
+ * Tells every client that the server goes away as soon as what he sent is answered, and closes: one
+ * after the other within spread_ms, so that they do not all come back at the same moment. Who has not
+ * been told is served as ever. Owner: take no new connection; run the loop until none is left, or as
+ * long as it likes.
+ */
+void chat_drain(struct chat *chat, int64_t spread_ms);
 
 /* The store's failure, or 0 while it takes messages. */
 int chat_failure(const struct chat *chat);

@@ -131,7 +131,7 @@ void session_settled(struct session *s)
     s->pending--;
     if (s->gone)
         session_free(s);
-    else if (session_chat(s)->draining)
+    else if (s->leaving)
         session_leave(s);
     else
         session_resume(s);
@@ -146,6 +146,7 @@ void session_resume(struct session *s)
 /* Nobody shall wonder what became of what he sent: that is answered first. */
 void session_leave(struct session *s)
 {
+    s->leaving = true;
     if (s->pending || s->ws.state == WEBSOCKET_ENDED)
         return;
     if (s->ws.state == WEBSOCKET_OPEN)

@@ -27,6 +27,7 @@ struct session {
     uint16_t refusals;       /* events over the rate, since it last kept well below it */
     bool pinged;             /* since something last came in */
     bool resting;            /* not listened to for a moment, since it floods */
+    bool leaving;            /* told to go, or as soon as nothing is pending */
     bool gone;               /* closed; freed with the last pending send */
 };
 

@@ -82,7 +82,8 @@ enum config_result config_parse(struct config *out, int argc, char **argv, struc
                            .max_queue = 1 << 20,
                            .max_memory = 1u << 30,
                            .rate = 100,
-                           .idle_timeout = 45};
+                           .idle_timeout = 45,
+                           .drain = 3};
     const char *file = NULL, *sync = "always", *level = "info", *confine_name = "yes";
     struct arg_list trusted = {0};
     bool help = false, version = false;
@@ -133,6 +134,8 @@ enum config_result config_parse(struct config *out, int argc, char **argv, struc
          "events a second and connection, four times that a user; 0: no limit; default 100", 0},
         {"idle-timeout", ARG_NUMBER, &out->idle_timeout, 2, 86400, "S",
          "silence, unanswered pings included, that ends a connection; default 45", 0},
+        {"drain", ARG_NUMBER, &out->drain, 0, 3600, "S",
+         "when the server ends, over which the clients are told to go; default 3", 0},
         {"log-level", ARG_TEXT, &level, 0, 0, "L", "error, warn, info or debug; default info", 0},
         {"version", ARG_FLAG, &version, 0, 0, NULL, "print the version", 0},
         {"help", ARG_FLAG, &help, 0, 0, NULL, "print this", 0},

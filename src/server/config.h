@@ -35,6 +35,7 @@ struct config {
     uint64_t max_memory; /* bytes; 0: no ceiling */
     uint32_t rate;
     uint32_t idle_timeout; /* seconds */
+    uint32_t drain;        /* seconds */
     enum log_level log_level;
     char *file; /* the text of the config file, which the values point into */
 };

@@ -338,9 +338,9 @@ void server_drain(struct server *server)
     }
     log_write(&server->log, LOG_INFO, "shutting down: %u connections", server->streams.open);
     server->draining = true;
-    server->drain_until = server->loop.now + SERVER_DRAIN_MS;
+    server->drain_until = server->loop.now + server->config->drain * 1000 + SERVER_LEAVE_MS;
     close_listeners(server);
-    chat_drain(&server->chat);
+    chat_drain(&server->chat, server->config->drain * 1000);
 }
 
 void server_reload(struct server *server)

@@ -13,8 +13,8 @@
 /* Bytes of prepared space that are written at a time. */
 #define SERVER_PREPARE (1u << 20)
 
-/* How long the clients have to take their leave. */
-#define SERVER_DRAIN_MS 3000
+/* How long the last client that was told to go has to take his leave. */
+#define SERVER_LEAVE_MS WEBSOCKET_CLOSE_MS
 
 struct server {
     const struct config *config;

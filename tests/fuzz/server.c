@@ -316,9 +316,10 @@ static void step(struct slice *in)
         spoil_disk(fuzz_byte(in));
         break;
     case 21:
-        if (fuzz_byte(in) == 255)
-            chat_drain(&server.chat);
-        server.draining = server.chat.draining;
+        if (fuzz_byte(in) == 255) {
+            chat_drain(&server.chat, first & 64 ? 1000 : 0);
+            server.draining = true;
+        }
         break;
     case 22:
         chat_set_secret(&server.chat, fuzz_byte(in) & 1 ? slice_str(secret) : SLICE("another"));

@@ -604,7 +604,7 @@ static void leaving_waits_for_the_end_of_an_answer(void **state)
     (void)state;
     struct client reader;
     open_reader_of_a_long_page(&reader, 0);
-    chat_drain(&host_chat);
+    chat_drain(&host_chat, 0);
     client_expect(&reader, "{\"event\":\"conversation\",*\"more\":false}}");
     client_expect(&reader, "*\"going_away\"*");
     client_expect_close(&reader, 1001);
@@ -631,7 +631,7 @@ static void what_was_sent_is_answered_before_leaving(void **state)
     client_send(&c, "{\"event\":\"message\",\"data\":{\"to\":\"bob\",\"content\":\"last\"}}");
     while (host_chat.pending.n == host_chat.pending_at)
         host_pump();
-    chat_drain(&host_chat);
+    chat_drain(&host_chat, 0);
     client_send(&c, "{\"event\":\"message\",\"data\":{\"to\":\"bob\",\"content\":\"too late\"}}");
     int answered = 0, refused = 0;
     while (client_receive(&c)) {
@@ -642,6 +642,41 @@ static void what_was_sent_is_answered_before_leaving(void **state)
     assert_int_equal(answered, 1);
     assert_int_equal(refused, 1);
     client_close(&c);
+}
+
+#define MANY 200
+
+/* Of so many the first 32 hear it at once, and the others evenly in the time that is given. Who has not
+   heard it is served. */
+static void leaving_is_spread(void **state)
+{
+    (void)state;
+    static struct client c[MANY];
+    host_chat.options.rate = 0;
+    for (int i = 0; i < MANY; i++) {
+        char user[8];
+        snprintf(user, sizeof user, "u%d", i);
+        host_open_as(&c[i], user);
+    }
+    chat_drain(&host_chat, 3000);
+    for (int ms = 0; ms <= 3300; ms += 300) {
+        int told = 0;
+        for (int i = 0; i < MANY; i++)
+            told += peek(&c[i]) != -1;
+        int least = MANY * (ms - LOOP_SLOT_MS * 2) / 3000;
+        assert_true(told >= (least < MANY ? least : MANY));
+        assert_true(told <= 32 + MANY * ms / 3000);
+        if (told < MANY)
+            client_expect_nothing(&c[MANY - 1]);
+        else
+            assert_true(ms > 2000);
+        host_advance(300);
+    }
+    for (int i = 0; i < MANY; i++) {
+        client_expect(&c[i], "*\"going_away\"*");
+        client_expect_close(&c[i], 1001);
+        client_close(&c[i]);
+    }
 }
 
 /* Takes what has come, at most a part of the page, without waiting. */
@@ -864,6 +899,7 @@ int main(void)
             host_stop),
         cmocka_unit_test_setup_teardown(what_was_sent_is_answered_before_leaving, host_start,
                                         host_stop),
+        cmocka_unit_test_setup_teardown(leaving_is_spread, host_start, host_stop),
         cmocka_unit_test_setup_teardown(who_reads_a_long_answer_slowly_is_not_taken_for_dead,
                                         host_start, host_stop),
     };

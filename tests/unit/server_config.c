@@ -58,6 +58,7 @@ static void the_defaults_are_those_of_the_help(void **state)
     assert_true(config.prepare_segments && config.arrange_segments);
     assert_int_equal(config.rate, 100);
     assert_int_equal(config.idle_timeout, 45);
+    assert_int_equal(config.drain, 3);
     assert_int_equal(config.log_level, LOG_INFO);
     assert_null(config.file);
     config_free(&config);
@@ -73,7 +74,7 @@ static void every_option_reaches_its_field(void **state)
                            "--max-content 99 --max-queue 5000 --max-memory 7 --rate 0 "
                            "--retain-bytes 64M --retain-days 30 --prepare-segments no "
                            "--arrange-segments no --segment-size 2000000 "
-                           "--idle-timeout 3 "
+                           "--idle-timeout 3 --drain 0 "
                            "--log-level debug"),
                      CONFIG_OK);
     assert_int_equal(config.listen.n, 2);
@@ -103,6 +104,7 @@ static void every_option_reaches_its_field(void **state)
     assert_false(config.prepare_segments || config.arrange_segments);
     assert_int_equal(config.rate, 0);
     assert_int_equal(config.idle_timeout, 3);
+    assert_int_equal(config.drain, 0);
     assert_int_equal(config.log_level, LOG_DEBUG);
     config_free(&config);
 }
@@ -114,10 +116,15 @@ static void numbers_are_taken_from_their_least_to_their_most(void **state)
         const char *name;
         uint32_t min, max;
     } numbers[] = {
-        {"max-connections", 1, 10000000}, {"max-user-connections", 1, 100000},
-        {"max-frame", 1024, 1 << 20},     {"max-content", 1, 128 << 10},
-        {"max-queue", 4096, 1 << 30},     {"rate", 0, 1000000},
-        {"idle-timeout", 2, 86400},       {"retain-days", 1, 36500},
+        {"max-connections", 1, 10000000},
+        {"max-user-connections", 1, 100000},
+        {"max-frame", 1024, 1 << 20},
+        {"max-content", 1, 128 << 10},
+        {"max-queue", 4096, 1 << 30},
+        {"rate", 0, 1000000},
+        {"idle-timeout", 2, 86400},
+        {"retain-days", 1, 36500},
+        {"drain", 0, 3600},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         const int64_t values[] = {numbers[i].min, numbers[i].max, (int64_t)numbers[i].min - 1,
@@ -357,6 +364,7 @@ static void help_and_version_are_printed_and_that_is_all(void **state)
                                         "--max-frame BYTES",
                                         "--rate N",
                                         "--idle-timeout S",
+                                        "--drain S",
                                         "--log-level L",
                                         "--version ",
                                         "--help "};

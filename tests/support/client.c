@@ -216,6 +216,19 @@ bool client_frame(struct client *c, uint8_t *first, struct slice *payload)
     return true;
 }
 
+bool client_has(struct client *c)
+{
+    struct pollfd now = {.fd = c->fd, .events = POLLIN};
+    uint8_t first, *p;
+    size_t n, whole;
+    drop(c, c->taken);
+    c->taken = 0;
+    while (!take_frame(c, &first, &p, &n, &whole))
+        if (poll(&now, 1, 0) != 1 || !receive_more(c))
+            return false;
+    return true;
+}
+
 bool client_receive(struct client *c)
 {
     while (!c->code) {

@@ -48,6 +48,9 @@ __attribute__((format(printf, 2, 3))) void client_sendf(struct client *c, const 
 /* Reads the next frame of any kind; its payload is good until the next call. False: the end came. */
 bool client_frame(struct client *c, uint8_t *first, struct slice *payload);
 
+/* Whether a whole frame has come already. */
+bool client_has(struct client *c);
+
 /* Reads the next text message: true; or false when a close or the end came instead (see `code`).
    Pings are answered. */
 bool client_receive(struct client *c);

@@ -395,9 +395,9 @@ static void on_presence(const struct request *r)
     if (count < 0)
         return;
     int result = presence_begin(s, (uint32_t)count);
-    bool more = json_open_array(&reader, ids.raw);
-    while (more && result >= 0 && json_next_element(&reader, &v) == JSON_ITEM) {
-        more = read_id(r, "ids", v, &id);
+    bool open = json_open_array(&reader, ids.raw);
+    while (open && result >= 0 && json_next_element(&reader, &v) == JSON_ITEM &&
+           read_id(r, "ids", v, &id)) {
         result = presence_add(s, userid_slice(&id));
         if (result > 0) {
             presence_write(s, userid_slice(&id));

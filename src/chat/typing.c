@@ -122,6 +122,9 @@ void typing_timer(struct timer *timer)
             timer_set(loop, timer, t->due - loop->now);
             return;
         }
-        typing_stop(typing_find(t->session, slice_of(t->to, t->to_n)));
+        struct typing **at = &t->session->typing;
+        while (*at != t)
+            at = &(*at)->next;
+        typing_stop(at);
     }
 }

@@ -99,7 +99,9 @@ static void connect_device(struct device *d)
 
 static void say(struct client *c, const char *to, int n)
 {
-    client_sendf(c, "{\"event\":\"message\",\"data\":{\"to\":\"%s\",\"content\":\"%d\"}}", to, n);
+    /* Long enough that a replay takes more than one turn of the server's. */
+    client_sendf(c, "{\"event\":\"message\",\"data\":{\"to\":\"%s\",\"content\":\"%0800d\"}}", to,
+                 n);
 }
 
 /* Whatever its state: in the middle of a replay, with half of it unread, with an answer under way. */

@@ -654,7 +654,7 @@ static void leaving_is_spread(void **state)
     static struct client c[MANY];
     host_chat.options.rate = 0;
     for (int i = 0; i < MANY; i++) {
-        char user[8];
+        char user[16];
         snprintf(user, sizeof user, "u%d", i);
         host_open_as(&c[i], user);
     }

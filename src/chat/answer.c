@@ -21,6 +21,11 @@ struct answer {
     struct buf ref; /* as the client wrote it */
 };
 
+static struct answer *answer_of(const struct session *s)
+{
+    return s->held ? s->held->answer : NULL;
+}
+
 static struct answer *answer_new(struct session *s, enum answer_part part, struct slice ref)
 {
     struct answer *a = calloc(1, sizeof *a);
@@ -33,27 +38,27 @@ static struct answer *answer_new(struct session *s, enum answer_part part, struc
     a->part = part;
     list_init(&a->link);
     buf_append_slice(&a->ref, ref);
-    s->answer = a;
+    s->held->answer = a;
     return a;
 }
 
 void answer_free(struct session *s)
 {
-    struct answer *a = s->answer;
+    struct answer *a = answer_of(s);
     if (!a)
         return;
     list_remove(&a->link);
     store_read_end(&a->read);
     buf_free(&a->ref);
     free(a);
-    s->answer = NULL;
+    s->held->answer = NULL;
 }
 
 /* Out of memory, or a log that cannot be read. A close frame can be sent as long as no other frame is
    half sent. */
 static void answer_fail(struct session *s)
 {
-    if (s->answer->begun && s->answer->part == ANSWER_PAGE) {
+    if (answer_of(s)->begun && answer_of(s)->part == ANSWER_PAGE) {
         stream_close(&s->ws.stream);
         return;
     }
@@ -75,8 +80,8 @@ static void write_snippet(struct session *s, const struct store_message *m)
     buf_append_slice(&chat->text, m->json);
     buf_append_lit(&chat->text, "}");
     buf_clear(&chat->frame);
-    wire_write(&chat->frame, SLICE("snippets"), buf_slice(&chat->text), buf_slice(&s->answer->ref),
-               SLICE(""));
+    wire_write(&chat->frame, SLICE("snippets"), buf_slice(&chat->text),
+               buf_slice(&answer_of(s)->ref), SLICE(""));
     chat->frame.failed |= chat->text.failed;
     session_send_now(s, &chat->frame);
 }
@@ -84,7 +89,7 @@ static void write_snippet(struct session *s, const struct store_message *m)
 static void write_snippets_end(struct session *s)
 {
     struct chat *chat = session_chat(s);
-    struct answer *a = s->answer;
+    struct answer *a = answer_of(s);
     if (!a->ref.n)
         return;
     buf_clear(&chat->text);
@@ -113,7 +118,7 @@ static void page_tail(const struct answer *a, struct buf *out)
 static void write_page_begin(struct session *s)
 {
     struct chat *chat = session_chat(s);
-    struct answer *a = s->answer;
+    struct answer *a = answer_of(s);
     buf_clear(&chat->frame);
     buf_append_lit(&chat->frame, "{\"event\":\"conversation\",\"data\":{\"id\":");
     wire_write_string(&chat->frame, slice_of(a->user, a->user_n));
@@ -130,7 +135,7 @@ static void write_page_begin(struct session *s)
 
 static void write_page_message(struct session *s, const struct store_message *m)
 {
-    if (s->answer->read.next > 1)
+    if (answer_of(s)->read.next > 1)
         stream_write(&s->ws.stream, SLICE(","));
     stream_write(&s->ws.stream, m->json);
 }
@@ -138,7 +143,7 @@ static void write_page_message(struct session *s, const struct store_message *m)
 static void write_page_end(struct session *s)
 {
     struct buf *tail = &session_chat(s)->text;
-    page_tail(s->answer, tail);
+    page_tail(answer_of(s), tail);
     stream_write(&s->ws.stream, buf_slice(tail));
 }
 
@@ -174,9 +179,9 @@ static void write_missed(struct session *s, const struct store_message *m)
 
 static void write_end(struct session *s)
 {
-    if (s->answer->part == ANSWER_PAGE)
+    if (answer_of(s)->part == ANSWER_PAGE)
         write_page_end(s);
-    else if (s->answer->part == ANSWER_SNIPPETS)
+    else if (answer_of(s)->part == ANSWER_SNIPPETS)
         write_snippets_end(s);
     answer_free(s);
     session_release(s);
@@ -185,7 +190,7 @@ static void write_end(struct session *s)
 static enum store_status write_next(struct session *s)
 {
     struct store *store = session_chat(s)->store;
-    struct answer *a = s->answer;
+    struct answer *a = answer_of(s);
     struct store_message m;
     enum store_status status = STORE_OK;
     if (!a->begun && a->part != ANSWER_SNIPPETS) {
@@ -213,7 +218,7 @@ void answer_continue(struct session *s)
 {
     struct stream *stream = &s->ws.stream;
     enum store_status status = STORE_OK;
-    while (s->answer && status == STORE_OK && !stream_ending(stream)) {
+    while (answer_of(s) && status == STORE_OK && !stream_ending(stream)) {
         if (stream->queued > STREAM_HIGH) {
             stream_pause(stream);
             stream_want_drained(stream);
@@ -223,9 +228,9 @@ void answer_continue(struct session *s)
     }
     if (status == STORE_WAIT) {
         stream_pause(stream);
-        list_remove(&s->answer->link);
-        list_append(&session_chat(s)->waiting, &s->answer->link);
-    } else if (s->answer && status != STORE_OK) {
+        list_remove(&answer_of(s)->link);
+        list_append(&session_chat(s)->waiting, &answer_of(s)->link);
+    } else if (answer_of(s) && status != STORE_OK) {
         answer_fail(s);
     }
 }

@@ -23,12 +23,6 @@
    his others, and many connections do not get him many times the rate. */
 #define SESSION_USER_SHARE 4
 
-struct held {
-    struct buf frames;
-    uint16_t code; /* to close with behind them; 0: go on */
-    const char *reason;
-};
-
 static uint32_t session_now(const struct session *s)
 {
     return (uint32_t)s->ws.stream.kind->set->loop->now;

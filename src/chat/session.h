@@ -10,14 +10,20 @@
 #include "chat/chat.h"
 
 struct answer;
-struct held;
+
+/* While a long answer is under way, and what waits behind it. */
+struct held {
+    struct answer *answer; /* answer.h's; NULL: it is through */
+    struct buf frames;
+    uint16_t code; /* to close with behind them; 0: go on */
+    const char *reason;
+};
 
 struct session {
     struct websocket ws;
     struct online *user;     /* NULL: not registered */
     struct list link;        /* in its user's list, or in chat->unregistered */
-    struct held *held;       /* what waits behind a long answer; NULL: it does not hold */
-    struct answer *answer;   /* answer.h's: the long answer; NULL: none */
+    struct held *held;       /* NULL: it does not hold */
     struct watcher *watcher; /* presence.h's: whom it watches; NULL: nobody */
     struct typing *typing;   /* typing.h's: whom it writes to, the latest first */
     int64_t expires;         /* wall clock, ms: the token's end; INT64_MAX: never */

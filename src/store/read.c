@@ -202,6 +202,19 @@ static enum store_status read_head(struct store *s, struct store_read *read, str
     return STORE_OK;
 }
 
+/* Nothing else is ever shown, whatever the disk says. */
+static bool read_is_asked_for(const struct store *s, const struct store_read *read,
+                              uint32_t conversation)
+{
+    if (read->numbers)
+        return conversation == read->numbers[read->next];
+    if (!read->merge)
+        return conversation == read->conversation;
+    return index_is_used(&s->index, conversation) &&
+           (s->index.conversations[conversation].user[0] == read->user ||
+            s->index.conversations[conversation].user[1] == read->user);
+}
+
 static enum store_status read_record(struct store *s, struct store_read *read, uint64_t place,
                                      struct record *r, const uint8_t **p)
 {
@@ -217,7 +230,7 @@ static enum store_status read_record(struct store *s, struct store_read *read, u
         return status;
     if (!head || !record_valid(r, *p, place))
         return read_failed(s, segment, at, "the record is damaged: its check does not match");
-    if (r->conversation != (read->numbers ? read->numbers[read->next] : read->conversation))
+    if (!read_is_asked_for(s, read, r->conversation))
         return read_failed(s, segment, at, "this is no record of the conversation");
     return STORE_OK;
 }
@@ -524,6 +537,7 @@ enum store_status store_read_since(struct store *s, struct store_read *read, str
     uint32_t head = number == INDEX_NONE ? INDEX_NONE : s->index.users[number].head;
     if (head == INDEX_NONE || s->index.conversations[head].last_id <= since || limit == 0)
         return STORE_OK;
+    read->user = number;
     read->merge = merge_new(s, number, since, read->limit);
     return read->merge ? read_look_first(s, read) : STORE_SYSTEM;
 }

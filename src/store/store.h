@@ -165,6 +165,7 @@ struct store_read {
                                         back to the third */
     uint64_t step;                   /* bytes from one record to the one in front of it */
     uint32_t limit, conversation;
+    uint32_t user; /* whose messages a merge is of */
 };
 
 /*

@@ -830,7 +830,7 @@ static void while_much_waits_for_the_disk_a_sender_is_held_up_and_not_refused(vo
     uint64_t requests = host_chat.stats.requests;
     pthread_mutex_unlock(&host_gate);
     assert_int_equal(requests, 2 + 18 + 1);
-    sender.pump = other.pump = pump_patiently;
+    sender.pump = other.pump = host_pump_patiently;
     for (int i = 0; i < SENDS + 2; i++)
         client_expect(i < SENDS ? &sender : &other, "*\"success\":true*");
     client_close(&sender);

@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -256,6 +258,30 @@ static void every_use_of_a_part_loses_nothing_and_gives_nothing_twice(void **sta
     peer_writes(sent++, 1);
     turn();
     assert_got(sent);
+}
+
+static void nobody_is_there(struct watch *w, uint32_t events)
+{
+    (void)w;
+    (void)events;
+}
+
+static void where_many_are_ready_each_has_its_share_of_a_turn(void **state)
+{
+    (void)state;
+    enum { OTHERS = 31 };
+    struct watch others[OTHERS];
+    for (int i = 0; i < OTHERS; i++) {
+        others[i] = (struct watch){.fd = eventfd(1, EFD_CLOEXEC), .ready = nobody_is_there};
+        assert_int_equal(loop_watch(&loop, &others[i], EPOLLIN), 0);
+    }
+    peer_writes(0, 50000);
+    turn();
+    assert_got(16384); /* of half a megabyte */
+    for (int i = 0; i < OTHERS; i++)
+        close(loop_unwatch(&loop, &others[i]));
+    turn();
+    assert_got(50000);
 }
 
 static void a_pause_inside_on_input_holds_the_rest_until_it_is_resumed(void **state)
@@ -739,6 +765,7 @@ int main(void)
         TEST(input_is_handed_up_as_it_comes),
         TEST(what_is_not_used_comes_again_with_what_follows),
         TEST(every_use_of_a_part_loses_nothing_and_gives_nothing_twice),
+        TEST(where_many_are_ready_each_has_its_share_of_a_turn),
         TEST(a_pause_inside_on_input_holds_the_rest_until_it_is_resumed),
         TEST(a_pause_before_any_input_leaves_it_in_the_kernel),
         TEST(a_pause_that_is_resumed_at_once_changes_nothing),

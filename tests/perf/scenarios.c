@@ -94,7 +94,8 @@ static void heads(void)
     for (int i = 0; i < 100; i++) {
         struct http_head head;
         const char *why;
-        must(http_parse_request(slice_str(request), &head, &why) == HTTP_OK, "a request is refused");
+        must(http_parse_request(slice_str(request), &head, &why) == HTTP_OK, "a request is "
+                                                                             "refused");
         found += head.fields_n;
     }
 }
@@ -138,7 +139,8 @@ static char names[USERS][16];
 
 static void fill_hub(void)
 {
-    must(hub_init(&hub) == 0, "no hub");
+    static size_t memory;
+    must(hub_init(&hub, &memory) == 0, "no hub");
     for (int i = 0; i < USERS; i++) {
         snprintf(names[i], sizeof names[i], "user%d", i);
         must(hub_enter(&hub, slice_str(names[i])) != NULL, "no room in the hub");

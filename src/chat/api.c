@@ -321,7 +321,7 @@ static void on_message(const struct request *r)
         return;
     }
     int result = store_append(chat->store, online_name(s->user), userid_slice(&to), content,
-                              clock_wall_ms(chat->options.clock), &p.id, &date);
+                              SLICE(""), clock_wall_ms(chat->options.clock), &p.id, &date);
     if (result) {
         not_stored(s, result, r->ref);
         return;

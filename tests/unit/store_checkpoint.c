@@ -141,13 +141,13 @@ static void test_one_that_is_not_good_costs_time_and_says_so(void **state)
         {0, 1, true, "it is none of ours"},
         {8, 2, true, "it has another version"},
         {100, 1, false, "its check does not match"},
-        {16, 1, true, "it does not fit the log"},  /* of another log */
-        {24, 1, true, "it does not fit the log"},  /* another place */
-        {30, 1, true, "it does not fit the log"},  /* far behind the end */
-        {64, 1, true, "it does not fit the log"},  /* another last record */
-        {80, 0x80, true, "it contradicts itself"}, /* a user that is not there */
-        {94, 1, true, "it does not fit the log"},  /* a message behind the end */
-        {72, 0x80, true, "it is too short"},       /* another number of conversations */
+        {16, 1, true, "it does not fit the log"},   /* of another log */
+        {24, 1, true, "it does not fit the log"},   /* another place */
+        {30, 1, true, "it does not fit the log"},   /* far behind the end */
+        {64, 1, true, "it does not fit the log"},   /* another last record */
+        {104, 0x80, true, "it contradicts itself"}, /* a user that is not there */
+        {94, 1, true, "it does not fit the log"},   /* something behind the end */
+        {72, 0x80, true, "it is too short"},        /* another number of conversations */
     };
     fill(b);
     check_same(b, before);

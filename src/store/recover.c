@@ -64,6 +64,10 @@ static enum store_status recover_mend(struct recovery *r)
             return walk_refused(&r->walk, "remove", name, result);
         log_write(r->s->options.log, LOG_WARN, "%s, begun and never used, is removed", name);
     }
+    /* What replaced them, or says that they are gone, may have its name in the kernel's memory alone. */
+    int named = r->walk.left_count ? r->disk->sync_dir(r->disk->ctx) : 0;
+    if (named)
+        return walk_refused(&r->walk, "sync", "", named);
     for (uint32_t i = 0; i < r->walk.left_count; i++) {
         segment_name(name, r->walk.left_over[i]);
         int result = r->disk->remove(r->disk->ctx, name);

@@ -223,9 +223,9 @@ static int simdisk_call_sync_dir(void *ctx)
 {
     struct simdisk *d = ctx;
     struct fate fate = simdisk_begin(d, CALL_SYNC_DIR);
-    if (fate.effect == EFFECT_ALL) {
+    if (fate.effect == EFFECT_ALL)
         simnames_sync(&d->names);
-    }
+    d->names_refused = fate.error != 0;
     return (int)simdisk_say(d, CALL_SYNC_DIR, "-", 0, 0, fate.error);
 }
 
@@ -348,7 +348,7 @@ static bool simdisk_is_unfinished(const char *name)
 bool simdisk_dirty(const struct simdisk *d)
 {
     bool dirty = false; /* what is unfinished is never read */
-    for (size_t i = 0; i < d->names.change_count; i++)
+    for (size_t i = 0; i < d->names.change_count && !d->names_refused; i++)
         dirty |= !simdisk_is_unfinished(*d->names.changes[i].to ? d->names.changes[i].to
                                                                 : d->names.changes[i].from);
     for (size_t i = 0; i < d->names.now.count; i++)

@@ -41,6 +41,7 @@ struct simdisk {
     unsigned faults;       /* failed on demand, or for want of room */
     unsigned failed_syncs; /* sync and sync_dir among them, but for those of the checkpoint */
     bool cache;            /* the last name that was made or taken away is the checkpoint's */
+    bool names_refused;    /* the last sync_dir failed */
     unsigned open_files;
     bool down; /* every call fails, until simdisk_restart */
     bool gone; /* a failed sync has taken changes for written, since the power was cut last */

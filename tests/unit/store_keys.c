@@ -138,6 +138,25 @@ static void test_loading_takes_any_order_and_keeps_the_newest(void **state)
     keys_fini(&k);
 }
 
+/* After it was forgotten it may have been used again: when the old one goes, the new one stays. */
+static void test_a_key_that_was_used_again_outlives_its_first_message(void **state)
+{
+    (void)state;
+    struct keys k;
+    assert_int_equal(keys_init(&k, 4), 0);
+    const struct key first = {.who = {1}, .id = 1}, again = {.who = {1}, .id = 2};
+    assert_int_equal(keys_load(&k, &first), 0);
+    assert_int_equal(keys_load(&k, &again), 0);
+    assert_int_equal(keys_load_end(&k), 0);
+    for (uint8_t i = 3; i < 6; i++) {
+        const struct key other = {.who = {i}, .id = i};
+        assert_int_equal(keys_add(&k, &other), 0);
+    }
+    const struct key *found = keys_find(&k, &first);
+    assert_true(found && found->id == 2);
+    keys_fini(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +166,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_the_oldest_are_forgotten_when_there_are_too_many_or_after_a_day, start, stop),
         cmocka_unit_test(test_loading_takes_any_order_and_keeps_the_newest),
+        cmocka_unit_test(test_a_key_that_was_used_again_outlives_its_first_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -154,7 +154,7 @@ static int arrange_is_above(struct input *in, uint64_t at, uint64_t noted, bool 
 static int arrange_scan(struct arranging *w, uint32_t number)
 {
     struct input *in = &w->inputs[number];
-    struct record r;
+    struct record r = {0};
     const uint8_t *p;
     in->last = calloc(w->a->conversations, sizeof *in->last);
     if (!in->last)
@@ -250,7 +250,7 @@ static int arrange_chain(struct arranging *w, uint32_t number, uint32_t conversa
 static int arrange_note_mark(struct arranging *w, uint32_t number, uint32_t conversation,
                              uint64_t at, struct best_mark best[2])
 {
-    struct record r;
+    struct record r = {0};
     const uint8_t *p;
     int result = arrange_record(w, number, at, true, &r, &p);
     if (result)
@@ -291,7 +291,7 @@ static int arrange_put_marks(struct arranging *w, const struct best_mark best[2]
     int first = best[0].at && (!best[1].at || best[0].id < best[1].id) ? 0 : 1, result = 0;
     for (int i = 0; i < 2 && !result; i++) {
         const struct best_mark *b = &best[i ? !first : first];
-        struct record r;
+        struct record r = {0};
         const uint8_t *p;
         if (b->at)
             result = arrange_record(w, b->input, b->at, true, &r, &p);
@@ -305,7 +305,7 @@ static int arrange_put_marks(struct arranging *w, const struct best_mark best[2]
 static int arrange_copy(struct arranging *w, uint32_t number, uint32_t conversation, bool *first)
 {
     struct input *in = &w->inputs[number];
-    struct record r;
+    struct record r = {0};
     const uint8_t *p;
     size_t count = 0;
     int result = 0;

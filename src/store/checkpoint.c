@@ -252,14 +252,11 @@ static const char *checkpoint_parse(const uint8_t *p, size_t n, struct index *ix
         return "it is too short";
     struct slice *names = calloc((size_t)users + 1, sizeof *names);
     const char *why = NULL;
-    if (!names)
-        why = "there is no memory to read it";
-    else if (!checkpoint_read_names(
-                 slice_of(p + CHECKPOINT_HEAD + lists, (size_t)(body - lists - tail)), names,
-                 users) ||
-             !checkpoint_fill(ix, p + CHECKPOINT_HEAD, conversations, names, users))
+    struct slice list = slice_of(p + CHECKPOINT_HEAD + lists, (size_t)(body - lists - tail));
+    if (names && (!checkpoint_read_names(list, names, users) ||
+                  !checkpoint_fill(ix, p + CHECKPOINT_HEAD, conversations, names, users)))
         why = "it contradicts itself";
-    else if (!checkpoint_read_keys(keys, p + n - 4 - tail, known))
+    else if (!names || !checkpoint_read_keys(keys, p + n - 4 - tail, known))
         why = "there is no memory to read it";
     free(names);
     return why;

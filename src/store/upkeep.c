@@ -59,7 +59,7 @@ static int upkeep_count(struct upkeep *u, uint32_t i)
     uint64_t next = i + 1 < u->arrange.count ? u->arrange.inputs[i + 1].head.base : u->arrange.end;
     uint64_t end = one->head.end ? segment_runs_at(one) : next - one->head.base;
     struct window window = {.disk = u->arrange.disk, .file = one->file, .least = UPKEEP_READ};
-    struct record r;
+    struct record r = {0};
     int result = 0;
     for (uint64_t at = SEGMENT_HEAD; at < end && !result; at += r.length) {
         const uint8_t *p;

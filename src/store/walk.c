@@ -858,6 +858,10 @@ static enum store_status walk_by_id(struct walk *w)
         const uint8_t *p;
         uint64_t at = w->by_id_list[i].at;
         size_t wrong_at;
+        if (i && w->by_id_list[i].id == w->by_id_list[i - 1].id) {
+            status = walk_damaged(w, at, 0, "id %" PRIu64 " is there twice", w->by_id_list[i].id);
+            continue;
+        }
         status = walk_record_at(w, at, &record, &p);
         if (!status && (record.kind == RECORD_KIND_MARK ||
                         !message_read(&message, &room, record_json(&record, p), &wrong_at)))

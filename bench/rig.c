@@ -157,7 +157,7 @@ static int rig_put(struct rig *r, uint32_t conversation)
     struct slice to = rig_user(room[1], conversation, !side);
     uint64_t id;
     int64_t date;
-    return store_append(r->store, from, to, rig_content(r->sent),
+    return store_append(r->store, from, to, rig_content(r->sent), SLICE(""),
                         FIRST_DATE + (int64_t)(r->sent / 100), &id, &date);
 }
 

@@ -57,7 +57,8 @@ static void fill_users(struct rig *r, uint32_t conversations)
             struct slice user = rig_user(room, side ? i : i * USERS_A, side);
             uint64_t id;
             int64_t date;
-            int result = store_append(r->store, user, user, rig_content(i), 1, &id, &date);
+            int result =
+                store_append(r->store, user, user, rig_content(i), SLICE(""), 1, &id, &date);
             if (result)
                 run_die(-result, "cannot append");
             r->sent++;

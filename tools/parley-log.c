@@ -130,6 +130,8 @@ static void on_progress(void *ctx, uint64_t done, uint64_t total)
 
 static void note_record(struct job *job, const struct record *r)
 {
+    if (r->kind != RECORD_KIND_MESSAGE)
+        return;
     if (!job->first_id || r->id < job->first_id) {
         job->first_id = r->id;
         job->first_date = r->date;
@@ -300,6 +302,8 @@ static enum exit_status run_stats(struct job *job)
         return status;
     const struct walk *w = &job->walk;
     printf("messages       %" PRIu64 "\n", w->messages);
+    if (w->marks)
+        printf("read markers   %" PRIu64 "\n", w->marks);
     printf("conversations  %" PRIu32 "\n", job->index.conversation_count - job->index.hole_count);
     printf("users          %" PRIu32 "\n", job->index.user_count);
     printf("segments       %" PRIu32 "\n", job->segments.count);
@@ -334,7 +338,7 @@ static bool is_wanted(const struct job *job, const struct store_message *m)
 static enum store_status on_dump(void *ctx, const struct walk_record *r)
 {
     struct job *job = ctx;
-    if (!is_wanted(job, r->message))
+    if (r->head.kind != RECORD_KIND_MESSAGE || !is_wanted(job, r->message))
         return STORE_OK;
     fwrite(r->message->json.p, 1, r->message->json.n, stdout);
     putc('\n', stdout);
@@ -376,6 +380,22 @@ static enum store_status on_repair_fault(void *ctx, const struct walk_fault *f)
     return on_fault(ctx, f);
 }
 
+/* What it marks may be lost; that was read then. */
+static enum store_status repair_mark(struct job *job, const struct walk_record *r)
+{
+    if (!index_is_used(&job->index, r->head.conversation) ||
+        record_up_to(r->p) < walk_first_id(&job->walk))
+        return STORE_OK;
+    const struct conversation *c = &job->index.conversations[r->head.conversation];
+    bool second = r->head.flags & RECORD_FROM_SECOND;
+    const struct store_mark mark = {.id = r->head.id,
+                                    .reader = index_name(&job->index, c->user[second]),
+                                    .other = index_name(&job->index, c->user[!second]),
+                                    .up_to = record_up_to(r->p)};
+    int result = copy_mark(&job->out, &mark, r->head.flags & RECORD_UNSYNCED);
+    return result ? copy_failed(job, result) : STORE_OK;
+}
+
 static enum store_status on_repair(void *ctx, const struct walk_record *r)
 {
     struct job *job = ctx;
@@ -384,6 +404,8 @@ static enum store_status on_repair(void *ctx, const struct walk_record *r)
         print_lost(job, r->head.id);
     if (!job->walk.segment.head.end)
         job->lost_bytes = 0;
+    if (r->head.kind == RECORD_KIND_MARK)
+        return repair_mark(job, r);
     struct slice json = record_json(&r->head, r->p);
     struct slice key = slice_of(json.p + json.n, r->head.key_length);
     int result = copy_message(&job->out, r->message, r->head.flags & RECORD_UNSYNCED, key);

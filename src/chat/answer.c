@@ -2,6 +2,7 @@
 
 #include "chat/wire.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Messages that are replayed, at most: PROTOCOL.md, section 4. */
@@ -72,7 +73,11 @@ static void answer_fail(struct session *s)
 static void write_snippet(struct session *s, const struct store_message *m)
 {
     struct chat *chat = session_chat(s);
+    const struct store_read *read = &answer_of(s)->read;
     struct slice self = online_name(s->user);
+    char meta[80];
+    int n = snprintf(meta, sizeof meta, "{\"unread\":%lu,\"readUpTo\":%llu}",
+                     (unsigned long)read->unread, (unsigned long long)read->read_up_to);
     buf_clear(&chat->text);
     buf_append_lit(&chat->text, "{\"id\":");
     wire_write_string(&chat->text, slice_eq(m->from, self) ? m->to : m->from);
@@ -81,7 +86,7 @@ static void write_snippet(struct session *s, const struct store_message *m)
     buf_append_lit(&chat->text, "}");
     buf_clear(&chat->frame);
     wire_write(&chat->frame, SLICE("snippets"), buf_slice(&chat->text),
-               buf_slice(&answer_of(s)->ref), SLICE(""));
+               buf_slice(&answer_of(s)->ref), slice_of(meta, (size_t)n));
     chat->frame.failed |= chat->text.failed;
     session_send_now(s, &chat->frame);
 }

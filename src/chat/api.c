@@ -287,22 +287,81 @@ static bool read_content(const struct request *r, struct slice *out)
     return true;
 }
 
-/* A send that waits for its commit, as it stands in chat->pending, the ref behind it. */
+/* A key is known by its value, whatever escapes it is written in. Empty: there is none. */
+static bool read_key(const struct request *r, uint8_t room[6 * STORE_MAX_KEY], struct slice *out)
+{
+    struct json_value v = member(r, "key");
+    struct quoted q;
+    *out = slice_of(room, 0);
+    if (v.type == JSON_NULL)
+        return true;
+    ptrdiff_t n =
+        v.type == JSON_STRING && v.raw.n <= 6 * STORE_MAX_KEY ? json_string_decode(v, room) : 0;
+    if (n >= 1 && n <= STORE_MAX_KEY) {
+        out->n = (size_t)n;
+        return true;
+    }
+    refuse(r, "bad_request", "\"key\" is %s; expected a string of 1 to %d bytes of UTF-8",
+           quote(&q, v), STORE_MAX_KEY);
+    return false;
+}
+
+/* What waits for its commit, as it stands in chat->pending, the ref behind it. An echo is a send whose
+ * key another one in front of it has: it is answered as that one is. */
 struct pending {
     struct session *session;
+    enum { PENDING_SEND, PENDING_ECHO, PENDING_MARK } kind;
     uint64_t id;
+    int64_t date;
     size_t ref_n;
 };
 
-static void not_stored(struct session *s, int error, struct slice ref)
+static void not_stored(struct session *s, const char *event, int error, struct slice ref)
 {
     const char *why = error == -ENOSPC || error == -EDQUOT ? "the disk is full"
                       : error == -ENOBUFS                  ? "too much waits for the disk"
                                                            : "the disk failed";
-    char text[128];
-    snprintf(text, sizeof text, "the message was not stored: %s; it can be sent again", why);
+    char text[128], name[16];
+    snprintf(text, sizeof text, "the %s was not stored: %s; it can be sent again",
+             strcmp(event, "read") == 0 ? "read marker" : event, why);
+    snprintf(name, sizeof name, "\"%s\"", event);
     session_chat(s)->stats.refused++;
-    session_info(s, "not_stored", slice_str(text), SLICE("\"message\""), ref);
+    session_info(s, "not_stored", slice_str(text), slice_str(name), ref);
+}
+
+/* Room for one more that waits. Without it the connection is closed. */
+static bool reserve_pending(const struct request *r)
+{
+    struct chat *chat = session_chat(r->session);
+    /* While messages pour in the list never runs empty: what is done with goes when it is half. */
+    if (chat->pending_at > chat->pending.n / 2) {
+        buf_drop(&chat->pending, chat->pending_at);
+        chat->pending_at = 0;
+    }
+    if (buf_reserve(&chat->pending, sizeof(struct pending) + r->ref.n))
+        return true;
+    chat->pending.failed = false;
+    stream_close(&r->session->ws.stream);
+    return false;
+}
+
+static void put_pending(const struct request *r, struct pending *p)
+{
+    struct chat *chat = session_chat(r->session);
+    p->session = r->session;
+    p->ref_n = r->ref.n;
+    buf_append(&chat->pending, p, sizeof *p);
+    buf_append_slice(&chat->pending, r->ref);
+    session_await(r->session);
+}
+
+static void answer_sent(struct session *s, uint64_t id, int64_t date, struct slice ref)
+{
+    char meta[64];
+    int n = snprintf(meta, sizeof meta, "{\"id\":%llu,\"date\":%lld}", (unsigned long long)id,
+                     (long long)date);
+    struct request r = {.session = s, .name = "message", .ref = ref};
+    answer(&r, SLICE("{\"success\":true}"), slice_of(meta, (size_t)n));
 }
 
 static void on_message(const struct request *r)
@@ -310,30 +369,62 @@ static void on_message(const struct request *r)
     struct session *s = r->session;
     struct chat *chat = session_chat(s);
     struct userid to;
-    struct slice content;
-    if (!read_user(r, "to", &to) || !read_content(r, &content))
+    struct slice content, key;
+    uint8_t room[6 * STORE_MAX_KEY];
+    struct pending p = {.kind = PENDING_SEND};
+    if (!read_user(r, "to", &to) || !read_key(r, room, &key) || !read_content(r, &content) ||
+        !reserve_pending(r))
         return;
-    struct pending p = {.session = s, .ref_n = r->ref.n};
-    int64_t date;
-    /* While messages pour in the list never runs empty: what is done with goes when it is half. */
-    if (chat->pending_at > chat->pending.n / 2) {
-        buf_drop(&chat->pending, chat->pending_at);
-        chat->pending_at = 0;
-    }
-    if (chat->content.failed || !buf_reserve(&chat->pending, sizeof p + r->ref.n)) {
-        chat->pending.failed = false;
+    if (chat->content.failed) {
         stream_close(&s->ws.stream);
         return;
     }
-    int result = store_append(chat->store, online_name(s->user), userid_slice(&to), content,
-                              clock_wall_ms(chat->options.clock), &p.id, &date);
-    if (result) {
-        not_stored(s, result, r->ref);
+    int result = store_append(chat->store, online_name(s->user), userid_slice(&to), content, key,
+                              clock_wall_ms(chat->options.clock), &p.id, &p.date);
+    if (result == STORE_KNOWN) {
+        answer_sent(s, p.id, p.date, r->ref);
+    } else if (result == -EEXIST) {
+        refuse(r, "bad_request",
+               "\"key\" belongs to another message of yours: a message that is sent again must "
+               "have the same \"to\" and \"content\", a new one needs a new key");
+    } else if (result < 0) {
+        not_stored(s, r->name, result, r->ref);
+    } else {
+        if (result == STORE_PENDING)
+            p.kind = PENDING_ECHO;
+        put_pending(r, &p);
+    }
+}
+
+static void on_read(const struct request *r)
+{
+    struct session *s = r->session;
+    struct chat *chat = session_chat(s);
+    struct userid id;
+    struct quoted q;
+    uint64_t up_to;
+    struct pending p = {.kind = PENDING_MARK};
+    if (!read_user(r, "id", &id) || !read_number(r, "upTo", 1, JSON_INTEGER_MAX, 0, &up_to))
+        return;
+    if (up_to == 0) {
+        refuse(r, "bad_request", "\"upTo\" is missing; expected the id of a message");
         return;
     }
-    buf_append(&chat->pending, &p, sizeof p);
-    buf_append_slice(&chat->pending, r->ref);
-    session_await(s);
+    if (!reserve_pending(r))
+        return;
+    int result = store_mark(chat->store, online_name(s->user), userid_slice(&id), up_to,
+                            clock_wall_ms(chat->options.clock), &p.id);
+    if (result == STORE_KNOWN)
+        answer(r, SLICE("{\"success\":true}"), SLICE(""));
+    else if (result == -ERANGE)
+        refuse(r, "bad_request",
+               "\"upTo\" is %s, beyond the newest message of this conversation; expected the id "
+               "of a message in it",
+               quote(&q, member(r, "upTo")));
+    else if (result)
+        not_stored(s, r->name, result, r->ref);
+    else
+        put_pending(r, &p);
 }
 
 static void on_start_writing(const struct request *r)
@@ -410,47 +501,100 @@ static void on_presence(const struct request *r)
 
 /* ---- what the store says ----------------------------------------------------------------- */
 
-/* Takes the oldest send that waits off the list; its ref is valid until the next append. */
-static struct pending take_pending(struct chat *chat, uint64_t id, struct slice *ref)
+/* Takes the oldest that waits off the list; its ref is valid until the next append. */
+static struct pending take_pending(struct chat *chat, struct slice *ref)
 {
     struct pending p;
     assert(chat->pending.n - chat->pending_at >= sizeof p);
     memcpy(&p, chat->pending.p + chat->pending_at, sizeof p);
-    assert(p.id == id);
     *ref = slice_of(chat->pending.p + chat->pending_at + sizeof p, p.ref_n);
     chat->pending_at += sizeof p + p.ref_n;
     return p;
+}
+
+static bool echo_is_next(const struct chat *chat)
+{
+    struct pending p;
+    if (chat->pending.n == chat->pending_at)
+        return false;
+    memcpy(&p, chat->pending.p + chat->pending_at, sizeof p);
+    return p.kind == PENDING_ECHO;
+}
+
+/* The echoes behind the one that was taken: what became of those that they repeat is known by now, for
+ * these stood in front of them, and what fails does so together with all behind it. */
+static void settle_echoes(struct chat *chat, int error)
+{
+    while (echo_is_next(chat)) {
+        struct slice ref;
+        struct pending p = take_pending(chat, &ref);
+        if (!p.session->gone && p.id <= chat->committed)
+            answer_sent(p.session, p.id, p.date, ref);
+        else if (!p.session->gone)
+            not_stored(p.session, "message", error, ref);
+        session_settled(p.session);
+    }
 }
 
 void api_committed(void *ctx, const struct store_message *m)
 {
     struct chat *chat = ctx;
     struct slice ref;
-    struct pending p = take_pending(chat, m->id, &ref);
+    struct pending p = take_pending(chat, &ref);
+    assert(p.kind == PENDING_SEND && p.id == m->id);
     chat->stats.stored++;
-    if (!p.session->gone) {
-        char meta[64];
-        int n = snprintf(meta, sizeof meta, "{\"id\":%llu,\"date\":%lld}",
-                         (unsigned long long)m->id, (long long)m->date);
-        struct request r = {.session = p.session, .name = "message", .ref = ref};
-        answer(&r, SLICE("{\"success\":true}"), slice_of(meta, (size_t)n));
-    }
+    chat->committed = m->id;
+    if (!p.session->gone)
+        answer_sent(p.session, m->id, m->date, ref);
     buf_clear(&chat->frame);
     wire_write(&chat->frame, SLICE("message"), m->json, SLICE(""), SLICE(""));
     session_deliver(chat, p.session, m->from);
     if (!slice_eq(m->from, m->to))
         session_deliver(chat, p.session, m->to);
     session_settled(p.session);
+    settle_echoes(chat, 0);
+}
+
+void api_marked(void *ctx, const struct store_mark *m)
+{
+    struct chat *chat = ctx;
+    struct slice ref;
+    struct pending p = take_pending(chat, &ref);
+    assert(p.kind == PENDING_MARK && p.id == m->id);
+    chat->committed = m->id;
+    struct request r = {.session = p.session, .name = "read", .ref = ref};
+    if (!p.session->gone)
+        answer(&r, SLICE("{\"success\":true}"), SLICE(""));
+    if (m->moved) {
+        buf_clear(&chat->text);
+        buf_append_lit(&chat->text, "{\"id\":");
+        wire_write_string(&chat->text, m->reader);
+        buf_append_lit(&chat->text, ",\"with\":");
+        wire_write_string(&chat->text, m->other);
+        buf_append_lit(&chat->text, ",\"upTo\":");
+        buf_append_u64(&chat->text, m->up_to);
+        buf_append_lit(&chat->text, "}");
+        buf_clear(&chat->frame);
+        wire_write(&chat->frame, SLICE("read"), buf_slice(&chat->text), SLICE(""), SLICE(""));
+        chat->frame.failed |= chat->text.failed;
+        session_deliver(chat, NULL, m->reader);
+        if (!slice_eq(m->reader, m->other))
+            session_deliver(chat, NULL, m->other);
+    }
+    session_settled(p.session);
+    settle_echoes(chat, 0);
 }
 
 void api_failed(void *ctx, uint64_t id, int error)
 {
     struct chat *chat = ctx;
     struct slice ref;
-    struct pending p = take_pending(chat, id, &ref);
+    struct pending p = take_pending(chat, &ref);
+    assert(p.id == id);
     if (!p.session->gone)
-        not_stored(p.session, error, ref);
+        not_stored(p.session, p.kind == PENDING_MARK ? "read" : "message", error, ref);
     session_settled(p.session);
+    settle_echoes(chat, error);
 }
 
 /* ---- dispatch ---------------------------------------------------------------------------- */
@@ -463,7 +607,7 @@ static const struct event {
     {"registerMessages", on_register, true},   {"snippets", on_snippets, false},
     {"conversation", on_conversation, false},  {"message", on_message, false},
     {"startWriting", on_start_writing, false}, {"stopWriting", on_stop_writing, false},
-    {"presence", on_presence, false},
+    {"presence", on_presence, false},          {"read", on_read, false},
 };
 
 static const struct event *find_event(struct json_value name)

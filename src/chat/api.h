@@ -11,6 +11,7 @@ void api_receive(struct session *s, struct slice frame);
 
 /* The store's word on the oldest send that waits: what api_send put into chat->pending. */
 void api_committed(void *ctx, const struct store_message *message);
+void api_marked(void *ctx, const struct store_mark *mark);
 void api_failed(void *ctx, uint64_t id, int error);
 
 #endif

@@ -201,6 +201,7 @@ enum store_status chat_open(struct chat *chat, struct stream_set *set,
     timer_init(&chat->drain, on_drain);
     struct store_options with_calls = *store;
     with_calls.committed = api_committed;
+    with_calls.marked = api_marked;
     with_calls.failed = api_failed;
     with_calls.readable = on_readable;
     with_calls.ctx = chat;

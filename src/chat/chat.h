@@ -66,8 +66,9 @@ struct chat {
     struct list unregistered; /* sessions without a user, by `link` */
     struct hmac_key keys[2];  /* of the tokens: the present secret, the one before it */
     size_t keys_n;
-    struct buf pending; /* sends that wait for their commit, in the order of their ids */
+    struct buf pending; /* sends that wait for their commit, in their order */
     size_t pending_at;  /* bytes of it that are done with */
+    uint64_t committed; /* the newest id that the store has called back for */
     struct buf frame;   /* where frames are put together */
     struct buf text;    /* likewise the strings in them */
     struct buf meta;    /* likewise their meta */

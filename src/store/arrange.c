@@ -20,12 +20,19 @@ struct input {
     const struct segment *segment;
     uint64_t end;           /* offset behind its records */
     struct window window;   /* on its records */
-    uint32_t *last;         /* raw: offset of the newest record of each conversation; 0: none */
-    struct window runs;     /* arranged: on its list */
+    uint32_t (*last)[3];    /* raw, of each conversation: offsets of the newest message and of the
+                               highest mark of each user; 0: none */
+    struct window runs;     /* arranged: on its list; raw: on a mark */
     uint32_t run;           /* arranged: which run comes next, */
     uint32_t conversation;  /* whose it is, UINT32_MAX behind the last, */
     uint64_t begin, newest; /* and the offsets of its first and of its last record */
-    uint64_t copied;        /* bytes of its records */
+    uint64_t done;          /* bytes of its records that are copied, or marks that were looked at */
+};
+
+struct best_mark {
+    uint32_t input;
+    uint64_t at; /* offset; 0: none */
+    uint64_t id, up_to;
 };
 
 struct arranging {
@@ -78,7 +85,6 @@ static int arrange_put(struct arranging *w, struct record *r, const uint8_t *p, 
     record_seal(r, to, base + at);
     w->gathered.n += r->length;
     w->newest = at;
-    w->inputs[w->input].copied += r->length;
     return 0;
 }
 
@@ -138,23 +144,47 @@ static int arrange_record(struct arranging *w, uint32_t number, uint64_t at, boo
     return record_valid(r, *p, in->segment->head.base + at) ? 0 : -EBADMSG;
 }
 
-/* Notes where the newest record of each conversation is. */
+/* Whether the mark at this offset lies above the one that was noted. */
+static int arrange_is_above(struct input *in, uint64_t at, uint64_t noted, bool *above)
+{
+    const uint8_t *p, *before;
+    int result = noted ? window_get(&in->runs, noted, RECORD_MARK, &before) : 0;
+    uint64_t least = noted && !result ? record_up_to(before) : 0;
+    if (!result)
+        result = window_get(&in->window, at, RECORD_MARK, &p);
+    if (!result)
+        *above = record_up_to(p) > least;
+    return result;
+}
+
+/* Notes where the newest records of each conversation are. */
 static int arrange_scan(struct arranging *w, uint32_t number)
 {
     struct input *in = &w->inputs[number];
-    struct record r;
+    struct record r = {0};
     const uint8_t *p;
     in->last = calloc(w->a->conversations, sizeof *in->last);
     if (!in->last)
         return -ENOMEM;
     in->window.least = ARRANGE_SCAN;
+    in->runs.least = ARRANGE_RECORD;
     for (uint64_t at = SEGMENT_HEAD; at < in->end; at += r.length) {
         if (worker_stopping(w->a->worker))
             return -ECANCELED;
         int result = arrange_record(w, number, at, false, &r, &p);
         if (result)
             return result;
-        in->last[r.conversation] = (uint32_t)at;
+        bool newest = true;
+        uint32_t *last = in->last[r.conversation];
+        if (r.kind == RECORD_KIND_MARK) {
+            last += 1 + (r.flags & RECORD_FROM_SECOND);
+            in->done += r.length;
+            result = arrange_is_above(in, at, *last, &newest);
+        }
+        if (result)
+            return result;
+        if (newest)
+            *last = (uint32_t)at;
     }
     window_free(&in->window);
     in->window.least = ARRANGE_RECORD;
@@ -188,10 +218,10 @@ static int arrange_open(struct arranging *w, uint32_t number)
     uint64_t end = number + 1 < a->count ? a->inputs[number + 1].head.base : a->end;
     in->segment = s;
     in->window = (struct window){.disk = a->disk, .file = s->file, .least = ARRANGE_READ};
+    in->runs = (struct window){.disk = a->disk, .file = s->file, .least = ARRANGE_RUNS};
     in->end = end - s->head.base;
     if (!s->head.end)
         return arrange_scan(w, number);
-    in->runs = (struct window){.disk = a->disk, .file = s->file, .least = ARRANGE_RUNS};
     in->end = segment_runs_at(s);
     in->begin = SEGMENT_HEAD;
     return arrange_next_run(w, number);
@@ -207,7 +237,7 @@ static int arrange_chain(struct arranging *w, uint32_t number, uint32_t conversa
     struct record r;
     const uint8_t *p;
     *count = 0;
-    for (uint64_t at = in->last[conversation]; at; at = r.prev < base ? 0 : r.prev - base) {
+    for (uint64_t at = in->last[conversation][0]; at; at = r.prev < base ? 0 : r.prev - base) {
         if (*count == w->chain_cap) {
             size_t cap = w->chain_cap ? w->chain_cap * 2 : 1024;
             void *chain = reallocarray(w->chain, cap, sizeof *w->chain);
@@ -219,18 +249,74 @@ static int arrange_chain(struct arranging *w, uint32_t number, uint32_t conversa
         int result = arrange_record(w, number, at, false, &r, &p);
         if (result)
             return result;
-        if (r.conversation != conversation || r.prev >= base + at)
+        if (r.conversation != conversation || r.kind != RECORD_KIND_MESSAGE || r.prev >= base + at)
             return -EBADMSG;
         w->chain[(*count)++] = (uint32_t)at;
     }
     return 0;
 }
 
-/* What the input holds of this conversation. *first: nothing of it was put yet. */
+/* Notes a mark if it is above the one that was noted. */
+static int arrange_note_mark(struct arranging *w, uint32_t number, uint32_t conversation,
+                             uint64_t at, struct best_mark best[2])
+{
+    struct record r = {0};
+    const uint8_t *p;
+    int result = arrange_record(w, number, at, true, &r, &p);
+    if (result)
+        return result;
+    if (r.kind != RECORD_KIND_MARK || r.conversation != conversation)
+        return -EBADMSG;
+    struct best_mark *b = &best[r.flags & RECORD_FROM_SECOND];
+    uint64_t up_to = record_up_to(p);
+    if (up_to >= w->a->first_id && up_to > b->up_to)
+        *b = (struct best_mark){number, at, r.id, up_to};
+    return 0;
+}
+
+/* The marks that the input holds of this conversation; in a run they stand in front. */
+static int arrange_find_marks(struct arranging *w, uint32_t number, uint32_t conversation,
+                              struct best_mark best[2])
+{
+    struct input *in = &w->inputs[number];
+    struct record r = {.kind = RECORD_KIND_MARK};
+    const uint8_t *p;
+    int result = 0;
+    for (int i = 1; i < 3 && in->last && !result; i++)
+        if (in->last[conversation][i])
+            result = arrange_note_mark(w, number, conversation, in->last[conversation][i], best);
+    while (!in->last && in->conversation == conversation && in->begin <= in->newest && !result) {
+        result = arrange_record(w, number, in->begin, false, &r, &p);
+        if (result || r.kind != RECORD_KIND_MARK)
+            break;
+        result = arrange_note_mark(w, number, conversation, in->begin, best);
+        in->begin += r.length;
+        in->done += r.length;
+    }
+    return result;
+}
+
+/* In the order of their ids. */
+static int arrange_put_marks(struct arranging *w, const struct best_mark best[2])
+{
+    int first = best[0].at && (!best[1].at || best[0].id < best[1].id) ? 0 : 1, result = 0;
+    for (int i = 0; i < 2 && !result; i++) {
+        const struct best_mark *b = &best[i ? !first : first];
+        struct record r = {0};
+        const uint8_t *p;
+        if (b->at)
+            result = arrange_record(w, b->input, b->at, true, &r, &p);
+        if (b->at && !result)
+            result = arrange_put(w, &r, p, true);
+    }
+    return result;
+}
+
+/* The messages that the input holds of this conversation. *first: nothing of it was put yet. */
 static int arrange_copy(struct arranging *w, uint32_t number, uint32_t conversation, bool *first)
 {
     struct input *in = &w->inputs[number];
-    struct record r = {.length = 0};
+    struct record r = {0};
     const uint8_t *p;
     size_t count = 0;
     int result = 0;
@@ -240,6 +326,7 @@ static int arrange_copy(struct arranging *w, uint32_t number, uint32_t conversat
             result = arrange_record(w, number, w->chain[i], true, &r, &p);
             if (!result)
                 result = arrange_put(w, &r, p, *first);
+            in->done += r.length;
         }
         return result;
     }
@@ -247,11 +334,12 @@ static int arrange_copy(struct arranging *w, uint32_t number, uint32_t conversat
         return 0;
     while (in->begin <= in->newest && !result) {
         result = arrange_record(w, number, in->begin, true, &r, &p);
-        if (!result && r.conversation != conversation)
+        if (!result && (r.conversation != conversation || r.kind != RECORD_KIND_MESSAGE))
             result = -EBADMSG;
         if (result)
             return result;
         in->begin += r.length;
+        in->done += r.length;
         result = arrange_put(w, &r, p, *first);
         *first = false;
     }
@@ -263,7 +351,7 @@ static int arrange_check(struct arranging *w)
 {
     for (w->input = 0; w->input < w->a->count; w->input++) {
         w->at = w->inputs[w->input].end;
-        if (w->inputs[w->input].copied != w->at - SEGMENT_HEAD)
+        if (w->inputs[w->input].done != w->at - SEGMENT_HEAD)
             return -EBADMSG;
     }
     return 0;
@@ -277,9 +365,14 @@ static int arrange_all(struct arranging *w)
         result = arrange_open(w, i);
     for (uint32_t c = 0; c < a->conversations && !result; c++) {
         bool first = true;
+        struct best_mark best[2] = {{0}};
+        for (uint32_t i = 0; i < a->count && !result; i++)
+            result = arrange_find_marks(w, i, c, best);
+        if (!result)
+            result = arrange_put_marks(w, best);
         for (uint32_t i = 0; i < a->count && !result; i++)
             result = arrange_copy(w, i, c, &first);
-        if (!result && !first)
+        if (!result && (!first || best[0].at || best[1].at))
             result = arrange_end_run(w, c);
     }
     if (!result)

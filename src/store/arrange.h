@@ -5,8 +5,10 @@
  * While messages pour in, those of one conversation are spread over all the log, and reading its
  * history takes a read of the disk for each. Of an arranged segment it takes one for all of them.
  *
- * Memory: 4 bytes for each conversation of the log while a segment is read that is not arranged yet,
- * and 12 for each that has messages in these. Every byte is written anew.
+ * Of the marks the newest of each user and conversation alone is kept, and none that says nothing.
+ *
+ * Memory: 12 bytes for each conversation of the log while a segment is read that is not arranged yet,
+ * and 12 for each that has records in these. Every byte is written anew.
  */
 #ifndef STORE_ARRANGE_H
 #define STORE_ARRANGE_H
@@ -26,6 +28,7 @@ struct arrange {
     uint32_t count;
     uint64_t end;           /* the place behind them */
     uint32_t conversations; /* their numbers are below this */
+    uint64_t first_id;      /* of the log */
 };
 
 /*

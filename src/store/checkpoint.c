@@ -9,7 +9,8 @@
 
 #define CHECKPOINT_NAME "checkpoint"
 #define CHECKPOINT_VERSION 1
-#define CHECKPOINT_HEAD 80
+#define CHECKPOINT_HEAD 104
+#define CHECKPOINT_KEY 40
 #define CHECKPOINT_MAX (UINT64_C(8) << 30) /* bytes; more is no checkpoint of ours */
 
 /* Entries put together in one turn: some ten microseconds. */
@@ -18,9 +19,10 @@
 static const uint8_t magic[8] = {'p', 'a', 'r', 'l', 'e', 'y', 'c', 'k'};
 
 void checkpoint_init(struct checkpoint *c, const struct disk *disk, const struct log *log,
-                     struct worker *worker)
+                     struct worker *worker, const struct index *index, const struct keys *keys)
 {
-    *c = (struct checkpoint){.disk = disk, .log = log, .worker = worker};
+    *c = (struct checkpoint){
+        .disk = disk, .log = log, .worker = worker, .index = index, .keys = keys};
 }
 
 /* ---- writing ----------------------------------------------------------------------------- */
@@ -65,12 +67,14 @@ static void checkpoint_put_head(struct buf *out, const struct checkpoint_head *h
     le32_store(p + 64, head->last_check);
     le32_store(p + 68, head->last_flags);
     le32_store(p + 72, conversations);
-    le32_store(p + 76, 0); /* users: not known before the conversations are through */
+    le64_store(p + 80, head->begin);
+    /* Not known yet: users, the place that is reached, keys. */
+    le32_store(p + 76, 0);
+    memset(p + 88, 0, CHECKPOINT_HEAD - 88);
     out->n += CHECKPOINT_HEAD;
 }
 
-void checkpoint_begin(struct checkpoint *c, const struct index *ix,
-                      const struct checkpoint_head *head)
+void checkpoint_begin(struct checkpoint *c, const struct checkpoint_head *head)
 {
     /* A disk that has not taken the one before yet goes without this one. */
     if (c->open || worker_is_busy(&c->job))
@@ -80,24 +84,29 @@ void checkpoint_begin(struct checkpoint *c, const struct index *ix,
     c->place = head->place;
     c->names = false;
     c->done = c->users = 0;
-    c->conversations = ix->conversation_count;
+    c->key = 0;
+    c->next_id = head->next_id;
+    c->conversations = c->index->conversation_count;
     checkpoint_put_head(&c->bytes, head, c->conversations);
     while (c->open && !c->worker->threaded)
-        checkpoint_step(c, ix);
+        checkpoint_step(c, head->place);
 }
 
-static void checkpoint_put_conversation(struct checkpoint *c, const struct index *ix,
-                                        const struct conversation *one)
+static void checkpoint_put_conversation(struct checkpoint *c, const struct conversation *one)
 {
     uint8_t *p = buf_reserve(&c->bytes, CHECKPOINT_CONVERSATION);
     if (!p)
         return;
     /* One of which nothing is committed may yet be forgotten; all of another may be gone. */
-    bool hole = one->last == 0 || one->last < ix->begin;
+    bool hole = one->last == 0 || one->last < c->index->begin;
     le32_store(p, hole ? INDEX_NONE : one->user[0]);
     le32_store(p + 4, hole ? INDEX_NONE : one->user[1]);
     le64_store(p + 8, one->last);
     le64_store(p + 16, one->last_id);
+    for (int i = 0; i < 2; i++) {
+        le64_store(p + 24 + 8 * i, one->mark[i]);
+        le32_store(p + 40 + 4 * i, one->unread[i]);
+    }
     c->bytes.n += CHECKPOINT_CONVERSATION;
     for (int i = 0; i < 2 && !hole; i++)
         if (one->user[i] >= c->users)
@@ -111,7 +120,28 @@ static void checkpoint_put_user(struct checkpoint *c, struct slice name)
     buf_append_slice(&c->bytes, name);
 }
 
-void checkpoint_step(struct checkpoint *c, const struct index *ix)
+/* Those that are forgotten meanwhile are left out. False: there is none left. */
+static bool checkpoint_put_key(struct checkpoint *c)
+{
+    const struct keys *k = c->keys;
+    if (c->key < k->first)
+        c->key = k->first;
+    const struct key *key = c->key < k->next ? &k->ring[c->key % k->max] : NULL;
+    if (!key || key->id >= c->next_id)
+        return false;
+    uint8_t *p = buf_reserve(&c->bytes, CHECKPOINT_KEY);
+    if (!p)
+        return true;
+    memcpy(p, key->who, sizeof key->who);
+    memcpy(p + 16, key->what, sizeof key->what);
+    le64_store(p + 24, key->id);
+    le64_store(p + 32, (uint64_t)key->date);
+    c->bytes.n += CHECKPOINT_KEY;
+    c->key++;
+    return true;
+}
+
+void checkpoint_step(struct checkpoint *c, uint64_t end)
 {
     if (!c->open && c->bytes.cap && !worker_is_busy(&c->job))
         buf_free(&c->bytes);
@@ -120,15 +150,19 @@ void checkpoint_step(struct checkpoint *c, const struct index *ix)
             log_write(c->log, LOG_WARN, "no memory for a checkpoint; the next start takes longer");
             c->open = false;
         } else if (!c->names && c->done < c->conversations) {
-            checkpoint_put_conversation(c, ix, &ix->conversations[c->done++]);
+            checkpoint_put_conversation(c, &c->index->conversations[c->done++]);
         } else if (!c->names) {
             c->names = true;
             c->done = 0;
             le32_store(c->bytes.p + 76, c->users);
+            le64_store(c->bytes.p + 88, end);
         } else if (c->done < c->users) {
-            checkpoint_put_user(c, index_name(ix, c->done++));
+            checkpoint_put_user(c, index_name(c->index, c->done++));
+        } else if (checkpoint_put_key(c)) {
+            c->done++;
         } else {
             uint8_t check[4];
+            le32_store(c->bytes.p + 96, c->done - c->users);
             le32_store(check, crc32c(0, c->bytes.p, c->bytes.n));
             buf_append(&c->bytes, check, sizeof check);
             if (!c->bytes.failed)
@@ -137,13 +171,12 @@ void checkpoint_step(struct checkpoint *c, const struct index *ix)
     }
 }
 
-void checkpoint_now(struct checkpoint *c, const struct index *ix,
-                    const struct checkpoint_head *head)
+void checkpoint_now(struct checkpoint *c, const struct checkpoint_head *head)
 {
     c->open = false;
-    checkpoint_begin(c, ix, head);
+    checkpoint_begin(c, head);
     while (c->open)
-        checkpoint_step(c, ix);
+        checkpoint_step(c, head->place);
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */
@@ -175,11 +208,27 @@ static bool checkpoint_fill(struct index *ix, const uint8_t *p, uint32_t convers
         index_load_record(ix, i, le64_load(p + 8), le64_load(p + 16));
         if (le64_load(p + 8) >= place)
             ix->conversations[i].tail = 0;
+        for (int k = 0; k < 2; k++) {
+            ix->conversations[i].mark[k] = le64_load(p + 24 + 8 * k);
+            ix->conversations[i].unread[k] = le32_load(p + 40 + 4 * k);
+        }
     }
     return true;
 }
 
-static const char *checkpoint_parse(const uint8_t *p, size_t n, struct index *ix,
+static bool checkpoint_read_keys(struct keys *keys, const uint8_t *p, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++, p += CHECKPOINT_KEY) {
+        struct key key = {.id = le64_load(p + 24), .date = (int64_t)le64_load(p + 32)};
+        memcpy(key.who, p, sizeof key.who);
+        memcpy(key.what, p + 16, sizeof key.what);
+        if (keys_load(keys, &key))
+            return false;
+    }
+    return true;
+}
+
+static const char *checkpoint_parse(const uint8_t *p, size_t n, struct index *ix, struct keys *keys,
                                     struct checkpoint_head *head)
 {
     if (n < CHECKPOINT_HEAD + 4 || memcmp(p, magic, sizeof magic) != 0)
@@ -195,25 +244,30 @@ static const char *checkpoint_parse(const uint8_t *p, size_t n, struct index *ix
                                      .messages = le64_load(p + 48),
                                      .last_place = le64_load(p + 56),
                                      .last_check = le32_load(p + 64),
-                                     .last_flags = le32_load(p + 68)};
+                                     .last_flags = le32_load(p + 68),
+                                     .begin = le64_load(p + 80),
+                                     .reach = le64_load(p + 88)};
     uint32_t conversations = le32_load(p + 72), users = le32_load(p + 76);
-    size_t body = n - CHECKPOINT_HEAD - 4;
-    if (conversations > body / CHECKPOINT_CONVERSATION || users > body)
+    uint32_t known = le32_load(p + 96);
+    uint64_t lists = (uint64_t)conversations * CHECKPOINT_CONVERSATION;
+    uint64_t body = n - CHECKPOINT_HEAD - 4, tail = (uint64_t)known * CHECKPOINT_KEY;
+    if (lists > body || tail > body - lists || users > body - lists - tail)
         return "it is too short";
-    size_t lists = (size_t)conversations * CHECKPOINT_CONVERSATION;
     struct slice *names = calloc((size_t)users + 1, sizeof *names);
     const char *why = NULL;
-    if (!names)
-        why = "there is no memory to read it";
-    else if (!checkpoint_read_names(slice_of(p + CHECKPOINT_HEAD + lists, body - lists), names,
-                                    users) ||
-             !checkpoint_fill(ix, p + CHECKPOINT_HEAD, conversations, names, users, head->place))
+    struct slice list = slice_of(p + CHECKPOINT_HEAD + lists, (size_t)(body - lists - tail));
+    if (names &&
+        (!checkpoint_read_names(list, names, users) ||
+         !checkpoint_fill(ix, p + CHECKPOINT_HEAD, conversations, names, users, head->place)))
         why = "it contradicts itself";
+    else if (!names || !checkpoint_read_keys(keys, p + n - 4 - tail, known))
+        why = "there is no memory to read it";
     free(names);
     return why;
 }
 
-const char *checkpoint_load(const struct disk *disk, struct index *ix, struct checkpoint_head *head)
+const char *checkpoint_load(const struct disk *disk, struct index *ix, struct keys *keys,
+                            struct checkpoint_head *head)
 {
     int file = disk->open(disk->ctx, CHECKPOINT_NAME, 0);
     if (file < 0)
@@ -222,7 +276,7 @@ const char *checkpoint_load(const struct disk *disk, struct index *ix, struct ch
     uint8_t *bytes = size >= 0 && (uint64_t)size < CHECKPOINT_MAX ? malloc((size_t)size + 1) : NULL;
     const char *why = "it cannot be read";
     if (bytes && disk->pread(disk->ctx, file, bytes, (size_t)size, 0) == size)
-        why = checkpoint_parse(bytes, (size_t)size, ix, head);
+        why = checkpoint_parse(bytes, (size_t)size, ix, keys, head);
     free(bytes);
     disk->close(disk->ctx, file);
     return why;

@@ -95,23 +95,36 @@ static int copy_next_segment(struct copy *c)
     return copy_segment(c, &head);
 }
 
-int copy_message(struct copy *c, const struct store_message *m, uint8_t flags, struct slice key)
+/* Room for a record of that length, in the conversation of the two. */
+static int copy_begin_record(struct copy *c, size_t length, struct slice a, struct slice b,
+                             uint32_t *number, uint8_t **p)
 {
-    assert(m->id >= c->next_id);
-    size_t length = RECORD_HEAD + m->json.n + key.n;
     uint64_t used = c->end - c->segment.head.base;
     int result = 0;
     if (c->segment.file < 0 || (used > SEGMENT_HEAD && used + length > c->segment_size))
         result = copy_next_segment(c);
-    uint32_t number;
     if (!result)
-        result = index_intern(&c->index, m->from, m->to, &number);
+        result = index_intern(&c->index, a, b, number);
+    return result ? result : copy_reserve(c, length, p);
+}
+
+/* Its body stands already. */
+static void copy_end_record(struct copy *c, const struct record *r, uint8_t *p)
+{
+    record_seal(r, p, c->end - r->length);
+    c->next_id = r->id + 1;
+    c->date = r->date > c->date ? r->date : c->date;
+}
+
+int copy_message(struct copy *c, const struct store_message *m, uint8_t flags, struct slice key)
+{
+    assert(m->id >= c->next_id);
+    size_t length = RECORD_HEAD + m->json.n + key.n;
+    uint32_t number = 0;
     uint8_t *p;
-    if (!result)
-        result = copy_reserve(c, length, &p);
+    int result = copy_begin_record(c, length, m->from, m->to, &number, &p);
     if (result)
         return result;
-    uint64_t place = c->end - length;
     struct record r = {
         .length = (uint32_t)length,
         .kind = RECORD_KIND_MESSAGE,
@@ -126,10 +139,31 @@ int copy_message(struct copy *c, const struct store_message *m, uint8_t flags, s
     memcpy(p + RECORD_HEAD, m->json.p, m->json.n);
     if (key.n)
         memcpy(p + RECORD_HEAD + m->json.n, key.p, key.n);
-    record_seal(&r, p, place);
-    index_commit(&c->index, number, place, m->id);
-    c->next_id = m->id + 1;
-    c->date = m->date > c->date ? m->date : c->date;
+    copy_end_record(c, &r, p);
+    index_commit(&c->index, number, c->end - length, m->id);
+    return 0;
+}
+
+int copy_mark(struct copy *c, const struct store_mark *m, uint8_t flags)
+{
+    assert(m->id >= c->next_id);
+    uint32_t number = index_find(&c->index, m->reader, m->other);
+    uint8_t *p;
+    if (number == INDEX_NONE)
+        return 0;
+    int result = copy_begin_record(c, RECORD_MARK, m->reader, m->other, &number, &p);
+    if (result)
+        return result;
+    struct record r = {
+        .length = RECORD_MARK,
+        .kind = RECORD_KIND_MARK,
+        .flags = (uint8_t)(flags | (slice_cmp(m->reader, m->other) > 0 ? RECORD_FROM_SECOND : 0)),
+        .conversation = number,
+        .id = m->id,
+        .date = c->date,
+    };
+    le64_store(p + RECORD_HEAD, m->up_to);
+    copy_end_record(c, &r, p);
     return 0;
 }
 

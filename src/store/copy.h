@@ -40,6 +40,10 @@ __attribute__((warn_unused_result)) int copy_bytes(struct copy *c, const void *p
 __attribute__((warn_unused_result)) int copy_message(struct copy *c, const struct store_message *m,
                                                      uint8_t flags, struct slice key);
 
+/* Nothing is written for users without a message. */
+__attribute__((warn_unused_result)) int copy_mark(struct copy *c, const struct store_mark *m,
+                                                  uint8_t flags);
+
 /* No id below this one will be given to a message that is appended to the copy. */
 __attribute__((warn_unused_result)) int copy_skip_ids(struct copy *c, uint64_t next_id);
 

@@ -200,7 +200,7 @@ int index_load_users(struct index *ix, struct slice a, struct slice b, uint32_t 
 /* Which of the conversation's links belongs to the user's list. */
 static int index_side(const struct conversation *c, uint32_t user)
 {
-    return c->user[0] == user ? 0 : 1;
+    return index_is_second(c, user);
 }
 
 static void index_move_to_front(struct index *ix, uint32_t number, uint32_t user)
@@ -231,6 +231,34 @@ void index_commit(struct index *ix, uint32_t number, uint64_t place, uint64_t id
         c->tail = place;
     index_move_to_front(ix, number, c->user[0]);
     index_move_to_front(ix, number, c->user[1]);
+}
+
+bool index_mark(struct index *ix, uint32_t number, bool second, uint64_t up_to)
+{
+    struct conversation *c = &ix->conversations[number];
+    if (up_to <= c->mark[second])
+        return false;
+    c->mark[second] = up_to;
+    if (c->unread[second])
+        c->unread[second] = up_to >= c->last_id ? 0 : INDEX_UNCOUNTED;
+    return true;
+}
+
+/* What has not been read are the newest ones, and those that are gone the oldest. */
+void index_drop(struct index *ix, uint64_t from, uint64_t to, const uint32_t (*gone)[2],
+                uint32_t count)
+{
+    for (uint32_t i = 0; i < ix->conversation_count; i++) {
+        struct conversation *c = &ix->conversations[i];
+        for (int k = 0; k < 2; k++) {
+            if (!c->unread[k] || c->unread[k] & INDEX_UNCOUNTED || c->mark[k] >= to)
+                continue;
+            if (gone && c->mark[k] < from)
+                c->unread[k] -= i < count ? gone[i][!k] : 0;
+            else
+                c->unread[k] = INDEX_UNCOUNTED;
+        }
+    }
 }
 
 uint32_t index_next(const struct index *ix, uint32_t number, uint32_t user)

@@ -26,10 +26,16 @@ struct conversation {
     struct {
         uint32_t prev, next; /* in the list of user[i]; a conversation with oneself uses link[0] */
     } link[2];
-    uint64_t last;    /* place of the newest committed record; 0: none */
-    uint64_t tail;    /* place of the newest record, committed or not */
-    uint64_t last_id; /* id of the one at `last` */
+    uint64_t last;      /* place of the newest committed message; 0: none */
+    uint64_t tail;      /* place of the newest message, committed or not */
+    uint64_t last_id;   /* id of the one at `last` */
+    uint64_t mark[2];   /* id up to which user[i] has read; 0: nothing */
+    uint32_t unread[2]; /* messages of the other one behind it; see INDEX_UNCOUNTED */
 };
+
+/* In `unread`: how many there are must be counted, once somebody asks; the rest of the number counts
+ * those that have come since this is so. */
+#define INDEX_UNCOUNTED (UINT32_C(1) << 31)
 
 struct index {
     uint64_t begin; /* place: the records in front of it are gone */
@@ -59,6 +65,31 @@ struct slice index_name(const struct index *ix, uint32_t user);
 
 /* A record has been committed: it is the newest of its conversation, and that of its users. */
 void index_commit(struct index *ix, uint32_t number, uint64_t place, uint64_t id);
+
+/* And the user who did not send it has it to read, unless he has marked it. */
+static inline void index_count(struct index *ix, uint32_t number, bool from_second, uint64_t id)
+{
+    struct conversation *c = &ix->conversations[number];
+    uint32_t *unread = &c->unread[!from_second];
+    if (id > c->mark[!from_second] && ~*unread & ~INDEX_UNCOUNTED)
+        ++*unread;
+}
+
+/* One of its users has read up to this id. False: that was known. */
+bool index_mark(struct index *ix, uint32_t number, bool second, uint64_t up_to);
+
+/* Which of the conversation's users this is; with oneself, the first. */
+static inline bool index_is_second(const struct conversation *c, uint32_t user)
+{
+    return c->user[0] != user;
+}
+
+/*
+ * The messages with ids from `from` to below `to`, the oldest ones, are gone. gone: for each of the
+ * first `count` conversations, how many each of its users had sent; NULL: nobody knows.
+ */
+void index_drop(struct index *ix, uint64_t from, uint64_t to, const uint32_t (*gone)[2],
+                uint32_t count);
 
 /* The conversation behind this one in the user's list, or INDEX_NONE. */
 uint32_t index_next(const struct index *ix, uint32_t number, uint32_t user);

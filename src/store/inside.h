@@ -7,6 +7,7 @@
 #include "store/checkpoint.h"
 #include "store/commit.h"
 #include "store/index.h"
+#include "store/keys.h"
 #include "store/prefetch.h"
 #include "store/upkeep.h"
 
@@ -24,6 +25,7 @@ struct store {
     struct store_options options;
     struct segments segments;
     struct index index;
+    struct keys keys;
     struct commit commit;
     struct prefetch prefetch;
     struct worker worker;
@@ -45,8 +47,9 @@ struct store {
     uint64_t next_id;
     int64_t last_date;      /* of what is appended */
     int64_t committed_date; /* of what is committed */
-    uint64_t last_place;    /* of the last committed record; 0: none */
-    uint32_t last_check;    /* its check */
+    uint64_t committed_id;
+    uint64_t last_place; /* of the last committed record; 0: none */
+    uint32_t last_check; /* its check */
     uint8_t last_flags;
     int failure; /* 0, or what ended all writing */
 
@@ -65,6 +68,12 @@ struct store {
     uint32_t stash_at;                    /* its offset */
     struct bookmark bookmarks[BOOKMARKS]; /* by conversation and id */
 };
+
+/* No message below this id is kept. */
+static inline uint64_t store_first_id(const struct store *s)
+{
+    return s->segments.at[0].head.first_id;
+}
 
 /* The message of a record that stands at p. */
 void store_message_of(const struct store *s, const struct record *r, const uint8_t *p,

@@ -196,7 +196,8 @@ static enum store_status read_head(struct store *s, struct store_read *read, str
         read_bytes(s, read, segment, at, RECORD_HEAD, before, before + READ_FIRST, p);
     if (status)
         return status;
-    if (!record_read(r, *p) || r->conversation != read->conversation || r->prev >= place)
+    if (!record_read(r, *p) || r->kind != RECORD_KIND_MESSAGE ||
+        r->conversation != read->conversation || r->prev >= place)
         return read_failed(s, segment, at, "this is no record of the conversation");
     *have = s->scratch.n - (size_t)(at - s->scratch_at);
     return STORE_OK;
@@ -423,6 +424,32 @@ static bool read_merge(const struct store *s, struct store_read *read, const str
     }
 }
 
+/* Counts what the user of the snippets has not read of this conversation. */
+static void read_begin_count(struct store *s, struct store_read *read, uint32_t number)
+{
+    const struct conversation *c = &s->index.conversations[number];
+    bool second = index_is_second(c, read->user);
+    read->conversation = number;
+    read->place = c->last;
+    read->exact = false;
+    read->layout = s->layout;
+    read->step = 0;
+    read->above = c->mark[second];
+    read->counted = 0;
+    read->since = c->unread[second];
+}
+
+/* False: the record, and all in front of it, has been read. */
+static bool read_count(const struct store *s, struct store_read *read, const struct record *r)
+{
+    const struct conversation *c = &s->index.conversations[read->conversation];
+    if (r->id <= read->above)
+        return false;
+    if (c->user[r->flags & RECORD_FROM_SECOND] != read->user)
+        read->counted++;
+    return true;
+}
+
 static void read_begin_look(struct store *s, struct store_read *read)
 {
     read->layout = s->layout;
@@ -470,7 +497,9 @@ enum store_status store_read_look(struct store *s, struct store_read *read)
 {
     if (!read->place)
         return STORE_OK;
-    if (read->layout != s->layout)
+    if (read->layout != s->layout && read->numbers)
+        read_begin_count(s, read, read->conversation);
+    else if (read->layout != s->layout)
         read_begin_look(s, read);
     for (bool more = true; more;) {
         struct record r = {0};
@@ -493,12 +522,16 @@ enum store_status store_read_look(struct store *s, struct store_read *read)
         if (read->merge) {
             more = read_merge(s, read, read->place ? &r : NULL);
         } else {
-            more = read->place && read_take(s, read, &r, p, have) && r.prev;
+            more = read->place &&
+                   (read->numbers ? read_count(s, read, &r) : read_take(s, read, &r, p, have)) &&
+                   r.prev;
             if (more)
                 read_step(s, read, read->place, r.prev);
         }
     }
     read->place = 0;
+    if (read->numbers)
+        return STORE_OK;
     read_reverse(read);
     stash_end(s, read);
     return STORE_OK;
@@ -563,8 +596,8 @@ static enum store_status read_look_again(struct store *s, struct store_read *rea
 
 enum store_status store_read_snippets(struct store *s, struct store_read *read, struct slice user)
 {
-    *read = (struct store_read){0};
     uint32_t number = index_find_user(&s->index, user);
+    *read = (struct store_read){.user = number};
     if (number == INDEX_NONE)
         return STORE_OK;
     uint32_t count = 0, head = s->index.users[number].head;
@@ -598,6 +631,36 @@ static enum store_status read_snippet(struct store *s, struct store_read *read, 
     return STORE_END;
 }
 
+/* Sees to it that the index knows how much of the next conversation the user has not read. He may read
+ * on, and messages may come, while it is counted. */
+static enum store_status read_unread(struct store *s, struct store_read *read)
+{
+    uint32_t number = read->numbers[read->next];
+    struct conversation *c = &s->index.conversations[number];
+    bool second = index_is_second(c, read->user);
+    while (c->unread[second] & INDEX_UNCOUNTED) {
+        if (!read->place || read->conversation != number || read->above != c->mark[second])
+            read_begin_count(s, read, number);
+        enum store_status status = store_read_look(s, read);
+        if (status)
+            return status;
+        c->unread[second] = read->counted + (c->unread[second] - read->since);
+    }
+    read->place = 0;
+    return STORE_OK;
+}
+
+/* How far both have read the conversation that was shown last. */
+static void read_show_marks(const struct store *s, struct store_read *read)
+{
+    const struct conversation *c = &s->index.conversations[read->numbers[read->next - 1]];
+    bool second = index_is_second(c, read->user), alone = c->user[0] == c->user[1];
+    read->unread = c->unread[second];
+    read->read_up_to = c->mark[alone ? second : !second];
+    if (read->read_up_to < store_first_id(s))
+        read->read_up_to = 0;
+}
+
 /* ---- both -------------------------------------------------------------------------------- */
 
 enum store_status store_read_next(struct store *s, struct store_read *read,
@@ -607,8 +670,13 @@ enum store_status store_read_next(struct store *s, struct store_read *read,
         return STORE_END;
     struct record r;
     uint64_t place = 0;
-    enum store_status status =
-        read->numbers ? read_snippet(s, read, &place) : read_look_again(s, read);
+    enum store_status status = STORE_OK;
+    if (!read->numbers)
+        status = read_look_again(s, read);
+    else if (read->next < read->count)
+        status = read_unread(s, read);
+    if (!status && read->numbers)
+        status = read_snippet(s, read, &place);
     if (status)
         return status;
     const uint8_t *p = stash_take(s, read, &r);
@@ -617,6 +685,8 @@ enum store_status store_read_next(struct store *s, struct store_read *read,
     if (status)
         return status;
     read->next++;
+    if (read->numbers)
+        read_show_marks(s, read);
     store_message_of(s, &r, p, out);
     return STORE_OK;
 }

@@ -12,8 +12,11 @@ bool record_read(struct record *r, const uint8_t *p)
     r->kind = p[8];
     r->flags = p[9];
     r->key_length = p[10];
-    if (r->kind != RECORD_KIND_MESSAGE || r->flags > (RECORD_FROM_SECOND | RECORD_UNSYNCED) ||
-        p[11] || r->length > RECORD_MAX || r->length <= (uint32_t)RECORD_HEAD + r->key_length)
+    bool mark = r->kind == RECORD_KIND_MARK;
+    if ((r->kind != RECORD_KIND_MESSAGE && !mark) ||
+        r->flags > (RECORD_FROM_SECOND | RECORD_UNSYNCED) || p[11] || r->length > RECORD_MAX ||
+        r->length <= (uint32_t)RECORD_HEAD + r->key_length ||
+        (mark && (r->length != RECORD_MARK || r->key_length)))
         return false;
     r->conversation = le32_load(p + 12);
     r->back = le32_load(p + 16);

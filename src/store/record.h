@@ -22,8 +22,8 @@
  *   record                  44 bytes, then the body
  *     0   4  CRC-32C of the record's place (8 bytes), then of bytes 4 to the end of the record
  *     4   4  bytes of the whole record
- *     8   1  kind: 1, a message
- *     9   1  flags: 1, the second user of the conversation sent it
+ *     8   1  kind: 1, a message; 2, a mark: how far a user has read a conversation
+ *     9   1  flags: 1, the second user of the conversation sent it, or has read
  *                   2, written in a mode that does not sync every batch
  *    10   1  bytes of the key
  *    11   1  zero
@@ -32,15 +32,21 @@
  *            written; 0xffffffff: unknown
  *    20   8  id
  *    28   8  date, ms since the Unix epoch
- *    36   8  place of the record before it in the same conversation; 0: none
+ *    36   8  place of the message before it in the same conversation; 0: none, or a mark
  *    44      the message as clients see it: {"id":..,"from":"..","to":"..","content":..,"date":..}
- *            then the key
+ *            then the key, which its sender gave it to tell a second try from a second message;
+ *            of a mark the id up to which was read (8), below its own
+ *
+ * A mark counts if it lies above those of the same user in front of it. One below the lowest id of
+ * the log says nothing: what it says was read is gone. So it is told apart from one that a number
+ * of conversation brings along from the users that had it before.
  *
  *   arranged segment        what one or more segments held, which it replaces
  *         head; the name and the first 40 bytes are those of the first one it replaces
- *         records as above, at new places, in runs: those of one conversation, in the order of
- *         their ids; the runs are in the order of their numbers. The first record of a run says of
- *         the one before it only which segment it is in: the last one of its run there
+ *         records as above, at new places, in runs: those of one conversation, first the newest
+ *         mark of each user, then the messages, both in the order of their ids; the runs are in the
+ *         order of their numbers. The first message of a run says of the one before it only which
+ *         segment it is in: the last one of its run there
  *         for each run 12 bytes: number of the conversation (4), offset of its last record (8)
  *         CRC-32C of the runs' bytes (4)
  *
@@ -57,7 +63,8 @@
  *
  * Conversations are numbered from 0 in the order of their first records; the number of one whose
  * records are all gone may be given to another, at a later start. The two users are ordered
- * by the bytes of their ids; who they are stands in the messages alone.
+ * by the bytes of their ids; who they are stands in the messages alone. A mark whose conversation has
+ * no message says nothing.
  *
  * A record in which `back` reaches less far than to place P says that the log was durable beyond P
  * when it was written. An invalid record at P with no such record behind it is the torn end of a
@@ -69,6 +76,7 @@
 #ifndef STORE_RECORD_H
 #define STORE_RECORD_H
 
+#include "base/endian.h"
 #include "store/store.h"
 
 #define RECORD_VERSION 1
@@ -83,6 +91,8 @@
 #define RECORD_SKIP_IDS (UINT64_C(1) << 20)
 
 #define RECORD_KIND_MESSAGE 1
+#define RECORD_KIND_MARK 2
+#define RECORD_MARK (RECORD_HEAD + 8) /* bytes of a mark */
 #define RECORD_FROM_SECOND 1
 #define RECORD_UNSYNCED 2
 #define RECORD_BACK_UNKNOWN UINT32_MAX
@@ -109,6 +119,12 @@ void record_seal(const struct record *r, uint8_t *p, uint64_t place);
 static inline struct slice record_json(const struct record *r, const uint8_t *p)
 {
     return slice_of(p + RECORD_HEAD, r->length - RECORD_HEAD - r->key_length);
+}
+
+/* Of a mark: the id up to which was read. */
+static inline uint64_t record_up_to(const uint8_t *p)
+{
+    return le64_load(p + RECORD_HEAD);
 }
 
 /* The place up to which the log was durable when this record was written there; 0: unknown. */

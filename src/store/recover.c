@@ -145,6 +145,7 @@ static void recover_keep(struct recovery *r)
     struct store *s = r->s;
     s->end = r->walk.end;
     s->next_id = r->walk.next_id;
+    s->committed_id = s->next_id - 1;
     s->last_date = s->committed_date = r->walk.last_date;
     s->messages = r->walk.messages;
     s->last_place = r->walk.last_place;
@@ -171,10 +172,25 @@ static void recover_progress(void *ctx, uint64_t done, uint64_t total)
     r->told_done = done;
 }
 
+/* What was sent with a key is remembered. */
+static enum store_status recover_record(void *ctx, const struct walk_record *record)
+{
+    struct recovery *r = ctx;
+    const struct record *head = &record->head;
+    if (!head->key_length || !index_is_used(&r->s->index, head->conversation))
+        return STORE_OK;
+    const struct conversation *c = &r->s->index.conversations[head->conversation];
+    struct slice json = record_json(head, record->p);
+    const struct key key =
+        keys_describe(index_name(&r->s->index, c->user[head->flags & RECORD_FROM_SECOND]),
+                      slice_of(json.p + json.n, head->key_length), json, head->id, head->date);
+    return keys_load(&r->s->keys, &key) ? walk_refused(&r->walk, "read", "", -ENOMEM) : STORE_OK;
+}
+
 static const struct walk_handler *recover_handler(struct recovery *r)
 {
-    r->handler =
-        (struct walk_handler){.fault = recover_fault, .progress = recover_progress, .ctx = r};
+    r->handler = (struct walk_handler){
+        .record = recover_record, .fault = recover_fault, .progress = recover_progress, .ctx = r};
     return &r->handler;
 }
 
@@ -192,15 +208,14 @@ static enum store_status recover_walk(struct recovery *r, const struct checkpoin
     return status ? status : walk_run(&r->walk);
 }
 
-/* Every newest message that the checkpoint knows lies in front of its place, or was found by reading
- * on. */
-static bool recover_is_whole(const struct recovery *r)
+/* Everything that the checkpoint knows lies in front of its place, or was found by reading on. */
+static bool recover_is_whole(const struct recovery *r, const struct checkpoint_head *head)
 {
     const struct index *ix = &r->s->index;
     for (uint32_t i = 0; i < ix->conversation_count; i++)
         if (ix->conversations[i].last != ix->conversations[i].tail)
             return false;
-    return r->walk.begun;
+    return r->walk.begun && head->reach <= r->walk.end;
 }
 
 static int recover_forget(struct recovery *r)
@@ -209,7 +224,10 @@ static int recover_forget(struct recovery *r)
     segments_fini(&r->s->segments, r->disk);
     r->s->segments = (struct segments){0};
     index_fini(&r->s->index);
-    return index_init(&r->s->index);
+    keys_fini(&r->s->keys);
+    int result = index_init(&r->s->index);
+    int keys = keys_init(&r->s->keys, r->s->options.max_keys);
+    return result ? result : keys;
 }
 
 /* What was durable when a checkpoint was written cannot be a write that was never finished. */
@@ -231,13 +249,17 @@ static enum store_status recover_check_end(const struct recovery *r,
 static enum store_status recover_read(struct recovery *r)
 {
     struct checkpoint_head head;
-    const char *why = checkpoint_load(r->disk, &r->s->index, &head);
+    const char *why = checkpoint_load(r->disk, &r->s->index, &r->s->keys, &head);
     bool loaded = !why;
     if (loaded) {
         enum store_status status = recover_walk(r, &head);
         r->s->checkpointed = head.place;
-        if (status == STORE_OK && recover_is_whole(r))
+        if (status == STORE_OK && recover_is_whole(r, &head)) {
+            /* Of what was dropped since, nobody knows how much had been read. */
+            if (head.begin != r->walk.begin.place)
+                index_drop(&r->s->index, 0, walk_first_id(&r->walk), NULL, 0);
             return STORE_OK;
+        }
         why = "it does not fit the log";
     }
     if (*why)
@@ -259,7 +281,7 @@ enum store_status recover_log(struct store *s, struct store_error *error)
     struct recovery r = {.s = s, .disk = s->options.disk, .error = error};
     enum store_status status = recover_read(&r);
     s->index.begin = r.walk.begin.place;
-    if (!status && index_load_end(&s->index))
+    if (!status && (index_load_end(&s->index) || keys_load_end(&s->keys)))
         status = walk_refused(&r.walk, "read", "", -ENOMEM);
     if (!status) {
         recover_keep(&r);

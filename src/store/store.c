@@ -21,7 +21,8 @@ static enum store_status store_start_commit(struct store *s, struct store_error 
     if (!result) {
         prefetch_init(&s->prefetch, s->options.disk, s->commit.fd);
         worker_init(&s->worker, s->commit.fd, !s->options.inline_commit);
-        checkpoint_init(&s->checkpoint, s->options.disk, s->options.log, &s->worker);
+        checkpoint_init(&s->checkpoint, s->options.disk, s->options.log, &s->worker, &s->index,
+                        &s->keys);
         return STORE_OK;
     }
     snprintf(error->text, sizeof error->text, "cannot start the commit thread: %s",
@@ -48,6 +49,7 @@ static void store_free(struct store *s)
 {
     segments_fini(&s->segments, s->options.disk);
     index_fini(&s->index);
+    keys_fini(&s->keys);
     buf_free(&s->batches[0].records);
     buf_free(&s->batches[1].records);
     buf_free(&s->scratch);
@@ -60,10 +62,12 @@ enum store_status store_open(struct store **out, const struct store_options *opt
 {
     *error = (struct store_error){0};
     struct store *s = calloc(1, sizeof *s);
-    if (!s || index_init(&s->index)) {
+    if (!s || index_init(&s->index) || keys_init(&s->keys, options->max_keys)) {
         snprintf(error->text, sizeof error->text, "no memory, or no source of random numbers");
         if (s)
             index_fini(&s->index);
+        if (s)
+            keys_fini(&s->keys);
         free(s);
         return STORE_SYSTEM;
     }
@@ -100,6 +104,7 @@ static struct checkpoint_head store_checkpoint_head(const struct store *s, uint6
                                     .next_id = next_id,
                                     .last_date = s->committed_date,
                                     .messages = s->messages,
+                                    .begin = s->index.begin,
                                     .last_place = s->last_place,
                                     .last_check = s->last_check,
                                     .last_flags = s->last_flags};
@@ -120,7 +125,7 @@ int store_close(struct store *s)
     int failure = commit_fini(&s->commit);
     if (!failure && s->checkpointed != s->end) {
         const struct checkpoint_head head = store_checkpoint_head(s, s->next_id);
-        checkpoint_now(&s->checkpoint, &s->index, &head);
+        checkpoint_now(&s->checkpoint, &head);
     }
     checkpoint_fini(&s->checkpoint);
     if (failure && !s->failure)
@@ -185,23 +190,14 @@ static void store_put_message(struct buf *b, uint64_t id, struct slice from, str
     buf_append_lit(b, "}");
 }
 
-static uint8_t store_flags(const struct store *s, struct slice from, struct slice to)
+/* Room for a record of that length in the batch, which begins with it if it is the first. */
+static int store_reserve(struct store *s, size_t need, int64_t now)
 {
-    return (uint8_t)((slice_cmp(from, to) > 0 ? RECORD_FROM_SECOND : 0) |
-                     (s->options.sync != STORE_SYNC_ALWAYS ? RECORD_UNSYNCED : 0));
-}
-
-int store_append(struct store *s, struct slice from, struct slice to, struct slice content,
-                 int64_t now, uint64_t *id, int64_t *date)
-{
-    assert(from.n >= 1 && from.n <= STORE_MAX_USER && to.n >= 1 && to.n <= STORE_MAX_USER);
-    assert(content.n <= STORE_MAX_CONTENT);
+    struct buf *b = &s->gathering->records;
     if (s->failure)
         return s->failure;
     if (s->next_id >= RECORD_MAX_ID)
         return -EOVERFLOW;
-    struct buf *b = &s->gathering->records;
-    size_t need = RECORD_HEAD + content.n + RECORD_AROUND;
     if (b->n + need > GATHER_MAX)
         return -ENOBUFS;
     if (!buf_reserve(b, need)) {
@@ -209,32 +205,102 @@ int store_append(struct store *s, struct slice from, struct slice to, struct sli
         return -ENOMEM;
     }
     s->now = now;
-    if (b->n == 0 && store_begin_batch(s, need))
-        return -ENOMEM;
-    uint32_t number;
-    if (index_intern(&s->index, from, to, &number))
-        return -ENOMEM;
+    return b->n == 0 && store_begin_batch(s, need) ? -ENOMEM : 0;
+}
 
-    *id = s->next_id++;
-    *date = s->last_date = now > s->last_date ? now : s->last_date;
+/* The date of what is appended now. */
+static int64_t store_date(const struct store *s)
+{
+    return s->now > s->last_date ? s->now : s->last_date;
+}
+
+/* The record whose body stands at the end of the batch gets its id and its head. */
+static uint64_t store_seal_record(struct store *s, struct record *r, size_t start)
+{
+    struct buf *b = &s->gathering->records;
+    uint64_t place = s->gathering->place + start, back = place - s->gathering_durable;
+    r->length = (uint32_t)(b->n - start);
+    r->flags |= s->options.sync != STORE_SYNC_ALWAYS ? RECORD_UNSYNCED : 0;
+    r->back = back < RECORD_BACK_UNKNOWN ? (uint32_t)back : RECORD_BACK_UNKNOWN;
+    r->id = s->next_id++;
+    r->date = s->last_date = store_date(s);
+    record_seal(r, b->p + start, place);
+    return place;
+}
+
+/* The message whose body has been put at the end of the batch: was it sent before? 0: it is new. */
+static int store_know(struct store *s, const struct key *key, uint64_t *id, int64_t *date)
+{
+    const struct key *first = keys_find(&s->keys, key);
+    if (!first)
+        return keys_add(&s->keys, key);
+    if (memcmp(first->what, key->what, sizeof key->what) != 0)
+        return -EEXIST;
+    *id = first->id;
+    *date = first->date;
+    return first->id <= s->committed_id ? STORE_KNOWN : STORE_PENDING;
+}
+
+int store_append(struct store *s, struct slice from, struct slice to, struct slice content,
+                 struct slice key, int64_t now, uint64_t *id, int64_t *date)
+{
+    assert(from.n >= 1 && from.n <= STORE_MAX_USER && to.n >= 1 && to.n <= STORE_MAX_USER);
+    assert(content.n <= STORE_MAX_CONTENT && key.n <= STORE_MAX_KEY);
+    int result = store_reserve(s, RECORD_HEAD + content.n + RECORD_AROUND, now);
+    if (result)
+        return result;
+    uint32_t number = 0;
+    struct buf *b = &s->gathering->records;
     size_t start = b->n;
     b->n += RECORD_HEAD;
+    *id = s->next_id;
+    *date = store_date(s);
     store_put_message(b, *id, from, to, content, *date);
-
-    uint64_t place = s->gathering->place + start, back = place - s->gathering_durable;
+    if (key.n) {
+        struct slice json = slice_of(b->p + start + RECORD_HEAD, b->n - start - RECORD_HEAD);
+        const struct key known = keys_describe(from, key, json, *id, *date);
+        result = store_know(s, &known, id, date);
+        buf_append_slice(b, key);
+    }
+    if (!result && index_intern(&s->index, from, to, &number)) {
+        keys_forget(&s->keys, s->next_id);
+        result = -ENOMEM;
+    }
+    if (result) {
+        b->n = start;
+        return result;
+    }
     struct conversation *c = &s->index.conversations[number];
+    struct record r = {.kind = RECORD_KIND_MESSAGE,
+                       .flags = slice_cmp(from, to) > 0 ? RECORD_FROM_SECOND : 0,
+                       .key_length = (uint8_t)key.n,
+                       .conversation = number,
+                       .prev = c->tail};
+    c->tail = store_seal_record(s, &r, start);
+    return 0;
+}
+
+int store_mark(struct store *s, struct slice reader, struct slice other, uint64_t up_to,
+               int64_t now, uint64_t *id)
+{
+    uint32_t number = index_find(&s->index, reader, other);
+    const struct conversation *c = number == INDEX_NONE ? NULL : &s->index.conversations[number];
+    if (!c || c->last < s->index.begin || up_to > c->last_id)
+        return -ERANGE;
+    bool second = slice_cmp(reader, other) > 0;
+    if (up_to < store_first_id(s) || up_to <= c->mark[second])
+        return STORE_KNOWN;
+    int result = store_reserve(s, RECORD_MARK, now);
+    if (result)
+        return result;
+    struct buf *b = &s->gathering->records;
+    size_t start = b->n;
     struct record r = {
-        .length = (uint32_t)(b->n - start),
-        .kind = RECORD_KIND_MESSAGE,
-        .flags = store_flags(s, from, to),
-        .conversation = number,
-        .back = back < RECORD_BACK_UNKNOWN ? (uint32_t)back : RECORD_BACK_UNKNOWN,
-        .id = *id,
-        .date = *date,
-        .prev = c->tail,
-    };
-    record_seal(&r, b->p + start, place);
-    c->tail = place;
+        .kind = RECORD_KIND_MARK, .flags = second ? RECORD_FROM_SECOND : 0, .conversation = number};
+    le64_store(b->p + start + RECORD_HEAD, up_to);
+    b->n += RECORD_MARK;
+    *id = s->next_id;
+    store_seal_record(s, &r, start);
     return 0;
 }
 
@@ -246,7 +312,7 @@ bool store_is_pressed(const struct store *s)
 void store_flush(struct store *s)
 {
     struct batch *b = s->gathering;
-    checkpoint_step(&s->checkpoint, &s->index);
+    checkpoint_step(&s->checkpoint, s->end);
     if (!store_can_look(s)) /* who asked for the next turn may have been heard in this one */
         prefetch_yield(&s->prefetch);
     s->steps = 0;
@@ -333,6 +399,29 @@ void store_message_of(const struct store *s, const struct record *r, const uint8
     out->json = record_json(r, p);
 }
 
+static void store_deliver_message(struct store *s, const struct record *r, const uint8_t *p,
+                                  uint64_t place)
+{
+    struct store_message message;
+    index_commit(&s->index, r->conversation, place, r->id);
+    index_count(&s->index, r->conversation, r->flags & RECORD_FROM_SECOND, r->id);
+    s->messages++;
+    store_message_of(s, r, p, &message);
+    s->options.committed(s->options.ctx, &message);
+}
+
+static void store_deliver_mark(struct store *s, const struct record *r, const uint8_t *p)
+{
+    const struct conversation *c = &s->index.conversations[r->conversation];
+    bool second = r->flags & RECORD_FROM_SECOND;
+    struct store_mark mark = {.id = r->id,
+                              .reader = index_name(&s->index, c->user[second]),
+                              .other = index_name(&s->index, c->user[!second]),
+                              .up_to = record_up_to(p)};
+    mark.moved = index_mark(&s->index, r->conversation, second, mark.up_to);
+    s->options.marked(s->options.ctx, &mark);
+}
+
 /* Each message is readable before the callback hears of it. The callback may append. */
 static void store_deliver(struct store *s, const struct batch *b)
 {
@@ -340,17 +429,18 @@ static void store_deliver(struct store *s, const struct batch *b)
     s->batch_count++;
     struct record r;
     for (size_t at = 0; at < b->records.n; at += r.length) {
-        bool ours = record_read(&r, b->records.p + at);
+        const uint8_t *p = b->records.p + at;
+        bool ours = record_read(&r, p);
         assert(ours);
-        index_commit(&s->index, r.conversation, b->place + at, r.id);
-        s->messages++;
         s->committed_date = r.date;
+        s->committed_id = r.id;
         s->last_place = b->place + at;
-        s->last_check = le32_load(b->records.p + at);
+        s->last_check = le32_load(p);
         s->last_flags = r.flags;
-        struct store_message message;
-        store_message_of(s, &r, b->records.p + at, &message);
-        s->options.committed(s->options.ctx, &message);
+        if (r.kind == RECORD_KIND_MARK)
+            store_deliver_mark(s, &r, p);
+        else
+            store_deliver_message(s, &r, p, b->place + at);
     }
 }
 
@@ -379,11 +469,13 @@ static void store_drop(struct store *s, struct batch *written, int error)
     store_reset_tails(s, s->gathering);
     buf_clear(&s->gathering->records);
     index_forget_uncommitted(&s->index);
+    keys_forget(&s->keys, first);
     s->tail = s->end;
     s->tail_base = segments_last(&s->segments)->head.base;
     s->tail_date = segments_last(&s->segments)->head.date;
     uint64_t behind = s->next_id;
-    log_write(s->options.log, LOG_ERROR, "cannot write the log, %llu messages are refused: %s",
+    log_write(s->options.log, LOG_ERROR,
+              "cannot write the log, %llu messages and marks are refused: %s",
               (unsigned long long)(behind - first), strerror(-error));
     for (uint64_t id = first; id < behind; id++)
         s->options.failed(s->options.ctx, id, error);
@@ -401,7 +493,7 @@ void store_collect(struct store *s)
         const struct checkpoint_head head = store_checkpoint_head(s, b->first_id);
         /* Small segments do without some: as much is logged as a checkpoint takes. */
         if (!b->error && s->end - s->checkpoint.place >= checkpoint_bytes(&s->index))
-            checkpoint_begin(&s->checkpoint, &s->index, &head);
+            checkpoint_begin(&s->checkpoint, &head);
     }
     if (b && b->error) {
         store_drop(s, b, b->error);
@@ -435,7 +527,7 @@ void store_get_stats(const struct store *s, struct store_stats *out)
         .users = s->index.user_count,
         .bytes = store_bytes(s),
         .segments = s->segments.count,
-        .first_id = s->segments.at[0].head.first_id,
+        .first_id = store_first_id(s),
         .batches = s->batch_count,
     };
 }

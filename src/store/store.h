@@ -4,10 +4,11 @@
  * One thread, the owner, calls everything here. Behind it a commit thread writes and syncs.
  *
  *   store_append   puts a message into the batch that gathers; nothing is promised yet
+ *   store_mark     likewise, how far a user has read
  *   store_flush    once a turn of the loop: hands the batch to the commit thread if it is free
  *   store_fd       becomes readable when a batch is through
- *   store_collect  then calls back for every message of the batch, in the order of their ids:
- *                  committed (and durable, with STORE_SYNC_ALWAYS), or failed
+ *   store_collect  then calls back for every message and mark of the batch, in the order of their
+ *                  ids: committed (and durable, with STORE_SYNC_ALWAYS), or failed
  *   store_read_*   what is committed, never more
  *
  * Users are named by their ids, 1 to 64 bytes; the caller has checked them. The conversation of two
@@ -24,6 +25,7 @@
 #include <stdint.h>
 
 #define STORE_MAX_USER 64                        /* bytes of a user id */
+#define STORE_MAX_KEY 64                         /* bytes of a key */
 #define STORE_MAX_CONTENT (1 << 20)              /* bytes of a content as JSON, quotes included */
 #define STORE_MAX_PAGE 1000                      /* messages of one page */
 #define STORE_SEGMENT_SIZE (UINT64_C(128) << 20) /* bytes, where no other size is asked for */
@@ -44,6 +46,14 @@ struct store_message {
     struct slice json;     /* {"id":..,"from":"..","to":"..","content":"..","date":..} */
 };
 
+/* A user has read his conversation with another one, up to this id. */
+struct store_mark {
+    uint64_t id; /* of its own, as if it were a message */
+    struct slice reader, other;
+    uint64_t up_to;
+    bool moved; /* false: he had said so before */
+};
+
 struct store_options {
     const struct disk *disk; /* stays the caller's; outlives the store */
     const struct log *log;
@@ -53,12 +63,14 @@ struct store_options {
     uint32_t prepare;      /* bytes of zeros that are written ahead of the end; 0: none */
     uint64_t retain_bytes; /* of the log: the oldest segments above that are dropped; 0: none */
     uint32_t retain_days;  /* segments with nothing younger are dropped; 0: none */
+    uint32_t max_keys;     /* that are remembered; 0: a million */
     bool arrange;          /* segments that are full are arranged: record.h */
     bool inline_commit;    /* no threads: store_flush does all that is to be done itself (tests) */
 
     /* Called by store_collect and store_close only. json is valid during the call. They may append,
      * flush and read. Failed ids come in their order, and none of them comes again. */
     void (*committed)(void *ctx, const struct store_message *message);
+    void (*marked)(void *ctx, const struct store_mark *mark);
     void (*failed)(void *ctx, uint64_t id, int error); /* -errno */
     /* Called by store_collect: reads that had to wait may go on. May be NULL. */
     void (*readable)(void *ctx);
@@ -93,10 +105,26 @@ int store_close(struct store *s);
  * now is the wall clock: the date of the message is now, or that of the message before it if the
  * clock went back. Its id and date come back. -ENOBUFS: as much as may gathers already, until the
  * batch before it is through; -ENOMEM; -EOVERFLOW: the ids are used up; any other: store_failure.
+ *
+ * A key, if it is not empty, makes sure that the message is stored once: STORE_KNOWN, it has been, and
+ * its id and date come back; STORE_PENDING: the callback for this id is still to come; -EEXIST: `from`
+ * gave the key to another message. The keys of one day are known, or else the newest max_keys.
  */
+#define STORE_KNOWN 1
+#define STORE_PENDING 2
 __attribute__((warn_unused_result)) int store_append(struct store *s, struct slice from,
                                                      struct slice to, struct slice content,
-                                                     int64_t now, uint64_t *id, int64_t *date);
+                                                     struct slice key, int64_t now, uint64_t *id,
+                                                     int64_t *date);
+
+/*
+ * Puts it into the batch that the reader has read up to that id. Errors as of store_append; -ERANGE:
+ * that is beyond the newest message of the conversation; STORE_KNOWN: he has said so, or the message
+ * is not kept any longer, and there is nothing to be stored.
+ */
+__attribute__((warn_unused_result)) int store_mark(struct store *s, struct slice reader,
+                                                   struct slice other, uint64_t up_to, int64_t now,
+                                                   uint64_t *id);
 
 /* Whether so much gathers already that more would make all wait longer for the sync: a time to hold
    senders up. */
@@ -147,6 +175,10 @@ struct store_read {
     uint32_t next;  /* of them that have been read */
     uint64_t bytes; /* page: the messages' JSON, added up; otherwise 0 */
     bool more;      /* older messages exist, or, but for a page, may have existed */
+    /* Snippets, of the message that was read last: those from the other one that the user has not
+     * read, and the id up to which that one has; 0: nothing that is kept. */
+    uint32_t unread;
+    uint64_t read_up_to;
 
     /* The store's. */
     struct store *waits_in;   /* NULL: it has asked for nothing */
@@ -156,8 +188,9 @@ struct store_read {
     uint32_t layout;          /* the store's when the places were looked up */
     uint32_t stash;           /* page: which one it is; 0: none */
     struct read_merge *merge; /* of several conversations; NULL: a page, or snippets */
+    uint32_t user;            /* but for a page: the number of the user */
 
-    /* What is being looked up. */
+    /* What is being looked up; of snippets, a conversation in which is counted. */
     uint64_t place;                  /* the record to be looked at next; 0: it has been looked up */
     bool exact;                      /* it stands there; otherwise it is the last of its run */
     bool again;                      /* some of it has been read */
@@ -165,7 +198,8 @@ struct store_read {
                                         back to the third */
     uint64_t step;                   /* bytes from one record to the one in front of it */
     uint32_t limit, conversation;
-    uint32_t user; /* whose messages a merge is of */
+    uint64_t above;          /* snippets: what is counted has ids above this */
+    uint32_t counted, since; /* so far; what the index said when this began */
 };
 
 /*

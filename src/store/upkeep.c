@@ -1,12 +1,15 @@
 #include "store/inside.h"
 
 #include "base/list.h"
+#include "store/window.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
+#define UPKEEP_READ (256u << 10) /* bytes of one read */
 
 /* ---- what is to be done ------------------------------------------------------------------ */
 
@@ -58,10 +61,45 @@ static uint32_t upkeep_choose(const struct store *s, uint32_t *first)
 
 /* ---- the worker's part ------------------------------------------------------------------- */
 
+/* Counts the messages of a segment. What cannot be read is met as damage elsewhere. */
+static int upkeep_count(struct upkeep *u, uint32_t i)
+{
+    const struct segment *one = &u->arrange.inputs[i];
+    uint64_t next = i + 1 < u->arrange.count ? u->arrange.inputs[i + 1].head.base : u->arrange.end;
+    uint64_t end = one->head.end ? segment_runs_at(one) : next - one->head.base;
+    struct window window = {.disk = u->arrange.disk, .file = one->file, .least = UPKEEP_READ};
+    struct record r = {0};
+    int result = 0;
+    for (uint64_t at = SEGMENT_HEAD; at < end && !result; at += r.length) {
+        const uint8_t *p;
+        if (worker_stopping(u->arrange.worker) || window_get(&window, at, RECORD_HEAD, &p) ||
+            !record_read(&r, p) || r.conversation >= u->arrange.conversations)
+            result = -EIO;
+        else if (r.kind == RECORD_KIND_MESSAGE)
+            u->gone[r.conversation][r.flags & RECORD_FROM_SECOND]++;
+    }
+    window_free(&window);
+    return result;
+}
+
+/* Without it, what is unread is counted anew when it is asked for. */
+static void upkeep_count_all(struct upkeep *u)
+{
+    u->gone = calloc((size_t)u->arrange.conversations + 1, sizeof *u->gone);
+    int result = u->gone ? 0 : -ENOMEM;
+    for (uint32_t i = 0; i < u->arrange.count && !result; i++)
+        result = upkeep_count(u, i);
+    if (result) {
+        free(u->gone);
+        u->gone = NULL;
+    }
+}
+
 /* That the log begins later is durable before anything of it is gone. */
-static int upkeep_drop(const struct upkeep *u)
+static int upkeep_drop(struct upkeep *u)
 {
     const struct disk *disk = u->arrange.disk;
+    upkeep_count_all(u);
     const struct log_begin begin = {u->arrange.inputs[0].head.log, u->arrange.end};
     uint8_t p[LOG_BEGIN];
     char name[SEGMENT_NAME];
@@ -93,7 +131,8 @@ static void upkeep_give(struct store *s, enum upkeep_kind kind, uint32_t first, 
                                   .worker = &s->worker,
                                   .count = count,
                                   .end = segments_end(&s->segments, first + count - 1),
-                                  .conversations = s->index.conversation_count};
+                                  .conversations = s->index.conversation_count,
+                                  .first_id = store_first_id(s)};
     memcpy(u->arrange.inputs, &s->segments.at[first], count * sizeof *u->arrange.inputs);
     u->job.run = upkeep_run;
     if (worker_give(&s->worker, &u->job))
@@ -139,6 +178,9 @@ static void upkeep_take(struct store *s)
     } else {
         segments_replace(&s->segments, u->first, u->arrange.count, arranged ? &u->out : NULL);
         s->index.begin = s->segments.at[0].head.base;
+        if (!arranged)
+            index_drop(&s->index, u->arrange.first_id, store_first_id(s), u->gone,
+                       u->arrange.conversations);
         upkeep_forget_places(s);
         u->to_close = u->arrange.count;
         u->rests = 0;
@@ -146,8 +188,10 @@ static void upkeep_take(struct store *s)
             log_write(s->options.log, LOG_INFO,
                       "%" PRIu32 " old segments are dropped; the oldest message left has id "
                       "%" PRIu64 " or more",
-                      u->arrange.count, s->segments.at[0].head.first_id);
+                      u->arrange.count, store_first_id(s));
     }
+    free(u->gone);
+    u->gone = NULL;
     u->kind = UPKEEP_NOTHING;
     u->due = true;
 }
@@ -183,6 +227,7 @@ void upkeep_fini(struct store *s)
     struct upkeep *u = &s->upkeep;
     if (u->kind && !u->result)
         upkeep_take(s);
+    free(u->gone);
     u->kind = UPKEEP_NOTHING;
     while (u->to_close)
         s->options.disk->close(s->options.disk->ctx, u->arrange.inputs[--u->to_close].file);

@@ -20,6 +20,8 @@ struct upkeep {
     uint32_t first;        /* of the segments that it is about: arrange.inputs */
     struct arrange arrange;
     int result;
+    uint32_t (*gone)[2]; /* dropped: of each conversation, what each of its users had sent; NULL:
+                            nobody knows */
     struct segment out;
     struct arrange_damage damaged;
     uint32_t to_close; /* of arrange.inputs: files that are to be closed, from the end */

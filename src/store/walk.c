@@ -566,7 +566,8 @@ static const struct segment *walk_segment_of(const struct walk *w, uint64_t plac
 static bool walk_fits(const struct walk *w, const struct record *record, uint64_t last)
 {
     uint64_t base = w->segment.head.base, prev = record->prev;
-    if (w->before.length && w->before.conversation == record->conversation)
+    if (w->before.length && w->before.conversation == record->conversation &&
+        w->before.kind == RECORD_KIND_MESSAGE)
         return prev == base + w->before_at || walk_is_lost(w, prev);
     if (w->segment.head.end && prev && prev >= base)
         return walk_is_lost(w, prev);
@@ -593,11 +594,41 @@ static enum store_status walk_link(struct walk *w, uint64_t at, const struct rec
                               "the message before it is said to be at place %" PRIu64 " and is at "
                               "%" PRIu64,
                               record->prev, last);
+    if (place != last)
+        index_count(w->index, record->conversation, record->flags & RECORD_FROM_SECOND, record->id);
     index_load_record(w->index, record->conversation, place, record->id);
     return status;
 }
 
-/* Ids rise from record to record; in an arranged segment, in each run, and the runs' numbers. */
+uint64_t walk_first_id(const struct walk *w)
+{
+    return w->segments->count ? w->segments->at[0].head.first_id : 0;
+}
+
+/* A mark takes its place in its conversation; in an arranged segment, once that is known. */
+static void walk_mark(struct walk *w, const struct record *record, const uint8_t *p)
+{
+    uint64_t up_to = record_up_to(p);
+    bool second = record->flags & RECORD_FROM_SECOND;
+    w->marks++;
+    if (up_to < walk_first_id(w))
+        return;
+    if (index_is_used(w->index, record->conversation))
+        index_mark(w->index, record->conversation, second, up_to);
+    else if (w->segment.head.end)
+        w->held[second] = up_to;
+}
+
+static void walk_mark_held(struct walk *w, uint32_t conversation)
+{
+    for (int i = 0; i < 2; i++)
+        if (w->held[i] && index_is_used(w->index, conversation))
+            index_mark(w->index, conversation, i, w->held[i]);
+    w->held[0] = w->held[1] = 0;
+}
+
+/* Ids rise from record to record; in an arranged segment, in each run, its marks and its messages each
+ * for themselves, and the runs' numbers. */
 static bool walk_is_in_order(const struct walk *w, const struct record *record)
 {
     if (!w->segment.head.end)
@@ -605,13 +636,19 @@ static bool walk_is_in_order(const struct walk *w, const struct record *record)
     const struct record *before = &w->before;
     return record->id >= w->least_id &&
            (!before->length || record->conversation > before->conversation ||
-            (record->conversation == before->conversation && record->id > before->id));
+            (record->conversation == before->conversation &&
+             (record->kind == before->kind ? record->id > before->id
+                                           : before->kind == RECORD_KIND_MARK)));
 }
 
-static enum store_status walk_deliver(struct walk *w, uint64_t at, const struct record *record,
-                                      const uint8_t *p, const struct store_message *message)
+/* A thorough walk has read the message. */
+static enum store_status walk_deliver(const struct walk *w, uint64_t at,
+                                      const struct record *record, const uint8_t *p,
+                                      const struct store_message *message)
 {
-    struct walk_record out = {*record, p, w->segment.head.base + at, w->thorough ? message : NULL};
+    struct walk_record out = {*record, p, w->segment.head.base + at, NULL};
+    if (w->thorough && record->kind == RECORD_KIND_MESSAGE)
+        out.message = message;
     return w->handler->record ? w->handler->record(w->handler->ctx, &out) : STORE_OK;
 }
 
@@ -626,25 +663,51 @@ static enum store_status walk_keep(struct walk *w, uint64_t at, const struct rec
     return STORE_OK;
 }
 
+/* Whether the record is taken, and is one of a conversation: STORE_END if not. */
+static enum store_status walk_judge(struct walk *w, uint64_t at, const struct record *record,
+                                    const uint8_t *p, struct store_message *message,
+                                    struct message_names *room)
+{
+    if (!walk_is_in_order(w, record))
+        return walk_drop(w, at, record,
+                         walk_damaged(w, at, record->length, "id %" PRIu64 " comes after %" PRIu64,
+                                      record->id,
+                                      w->segment.head.end ? w->before.id : w->next_id - 1));
+    if (record->kind == RECORD_KIND_MARK)
+        return record_up_to(p) && record_up_to(p) < record->id
+                   ? STORE_OK
+                   : walk_drop(w, at, record,
+                               walk_damaged(w, at, record->length,
+                                            "mark %" PRIu64 " is for %" PRIu64 ", which is no "
+                                            "message in front "
+                                            "of it",
+                                            record->id, record_up_to(p)));
+    return w->thorough || !index_is_used(w->index, record->conversation)
+               ? walk_read_message(w, at, record, p, message, room)
+               : STORE_OK;
+}
+
 static enum store_status walk_take(struct walk *w, uint64_t at, const struct record *record,
                                    const uint8_t *p)
 {
     uint64_t place = w->segment.head.base + at;
     struct store_message message;
     struct message_names room;
-    enum store_status status = STORE_OK;
-    if (!walk_is_in_order(w, record))
-        status = walk_drop(w, at, record,
-                           walk_damaged(w, at, record->length,
-                                        "id %" PRIu64 " comes after %" PRIu64, record->id,
-                                        w->segment.head.end ? w->before.id : w->next_id - 1));
-    else if (w->thorough || !index_is_used(w->index, record->conversation))
-        status = walk_read_message(w, at, record, p, &message, &room);
+    enum store_status status = walk_judge(w, at, record, p, &message, &room);
     if (status)
         return status == STORE_END ? STORE_OK : status;
-    status = walk_link(w, at, record);
-    if (status)
-        return status;
+    if (w->before.length && w->before.conversation != record->conversation)
+        w->held[0] = w->held[1] = 0;
+    if (record->kind == RECORD_KIND_MARK) {
+        walk_mark(w, record, p);
+    } else {
+        walk_mark_held(w, record->conversation);
+        status = walk_link(w, at, record);
+        if (status)
+            return status;
+        w->messages++;
+        w->json_bytes += record->length - RECORD_HEAD - record->key_length;
+    }
     w->last_place = place;
     w->last_check = le32_load(p);
     w->last_flags = record->flags;
@@ -653,8 +716,6 @@ static enum store_status walk_take(struct walk *w, uint64_t at, const struct rec
         w->next_id = record->id + 1;
     if (record->date > w->last_date)
         w->last_date = record->date;
-    w->messages++;
-    w->json_bytes += record->length - RECORD_HEAD - record->key_length;
     if (!w->segment.head.end)
         return walk_deliver(w, at, record, p, &message);
     w->before = *record;
@@ -810,11 +871,13 @@ static enum store_status walk_by_id(struct walk *w)
         const uint8_t *p;
         uint64_t at = w->by_id_list[i].at;
         size_t wrong_at;
+        if (i && w->by_id_list[i].id == w->by_id_list[i - 1].id) {
+            status = walk_damaged(w, at, 0, "id %" PRIu64 " is there twice", w->by_id_list[i].id);
+            continue;
+        }
         status = walk_record_at(w, at, &record, &p);
-        if (!status && i && record.id == w->by_id_list[i - 1].id)
-            status =
-                walk_damaged(w, at, record.length, "id %" PRIu64 " stands there twice", record.id);
-        else if (!status && !message_read(&message, &room, record_json(&record, p), &wrong_at))
+        if (!status && (record.kind == RECORD_KIND_MARK ||
+                        !message_read(&message, &room, record_json(&record, p), &wrong_at)))
             status = walk_deliver(w, at, &record, p, &message);
     }
     w->window.least = WALK_READ;
@@ -850,6 +913,7 @@ static enum store_status walk_arranged(struct walk *w, uint64_t at)
         return walk_skip(w, walk_damaged(w, 56, w->size, "it is too short for its runs"));
     uint64_t end = w->size - list;
     w->before.length = 0;
+    w->held[0] = w->held[1] = 0;
     buf_clear(&w->runs);
     for (w->size = end; at < end && !status;) {
         const struct record before = w->before;

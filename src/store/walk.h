@@ -42,7 +42,7 @@ struct walk_record {
     struct record head;
     const uint8_t *p; /* the whole record */
     uint64_t place;
-    const struct store_message *message; /* of a thorough walk */
+    const struct store_message *message; /* of a thorough walk; NULL: it is a mark */
 };
 
 /* Any of the functions may be NULL. */
@@ -79,9 +79,10 @@ struct walk {
     const struct checkpoint_head *start;
 
     /* What has been read. */
-    uint64_t end;        /* the place behind the last record */
-    uint64_t next_id;    /* above all ids */
-    uint64_t messages;   /* records */
+    uint64_t end;     /* the place behind the last record */
+    uint64_t next_id; /* above all ids */
+    uint64_t messages;
+    uint64_t marks;
     uint64_t json_bytes; /* of all messages */
     int64_t last_date;   /* the highest */
     uint64_t durable;    /* the last record, or segment, was written when the log was, up to here */
@@ -119,6 +120,7 @@ struct walk {
     uint64_t least_id;    /* all in front of it have ids below this one */
     struct record before; /* the record in front; length 0: there is none */
     uint64_t before_at;   /* its offset */
+    uint64_t held[2];     /* marks that wait for the first message of their run */
     struct buf runs;      /* the list that it should have */
     struct walk_id *by_id_list;
     uint32_t by_id_count, by_id_cap;
@@ -127,6 +129,9 @@ struct walk {
 __attribute__((warn_unused_result)) enum store_status walk_open(struct walk *w);
 __attribute__((warn_unused_result)) enum store_status walk_run(struct walk *w);
 void walk_close(struct walk *w);
+
+/* No message below this id is in the log; 0: there is no segment. */
+uint64_t walk_first_id(const struct walk *w);
 
 /* The system refused to do something with a file, or, named "", with the folder. */
 enum store_status walk_refused(const struct walk *w, const char *verb, const char *name, int error);

@@ -102,7 +102,7 @@ static void a_note_to_oneself_comes_once_to_the_other_device(void **state)
                          "\"milk\"*}]}*");
     client_send(&desk, "{\"event\":\"snippets\",\"ref\":1}");
     client_expect(&desk, "{\"event\":\"snippets\",\"data\":{\"id\":\"alice\",\"message\":{*}},"
-                         "\"ref\":1}");
+                         "\"ref\":1,\"meta\":{\"unread\":0,\"readUpTo\":0}}");
     client_expect(&desk, "{\"event\":\"end\",\"data\":{\"event\":\"snippets\",\"count\":1},\"ref\":"
                          "1}");
     client_close(&phone);
@@ -173,15 +173,15 @@ static void snippets_come_most_recent_first_with_the_newest_message(void **state
     }
     client_send(&alice, "{\"event\":\"snippets\"}");
     client_expect(&alice, "{\"event\":\"snippets\",\"data\":{\"id\":\"bob\",\"message\":{\"id\":4,*"
-                          "\"m3\"*}}}");
+                          "\"m3\"*}},\"meta\":{*}}");
     client_expect(&alice, "{\"event\":\"snippets\",\"data\":{\"id\":\"dave\",\"message\":{\"id\":3,"
-                          "*}}}");
+                          "*}},\"meta\":{*}}");
     client_expect(&alice, "{\"event\":\"snippets\",\"data\":{\"id\":\"carol\",\"message\":{\"id\":"
-                          "2,*}}}");
+                          "2,*}},\"meta\":{*}}");
     client_expect_nothing(&alice);
     client_send(&alice, "{\"event\":\"snippets\",\"data\":null,\"ref\":2}");
     for (int i = 0; i < 3; i++)
-        client_expect(&alice, "{\"event\":\"snippets\",*,\"ref\":2}");
+        client_expect(&alice, "{\"event\":\"snippets\",*,\"ref\":2,\"meta\":{*}}");
     client_expect(&alice, "{\"event\":\"end\",\"data\":{\"event\":\"snippets\",\"count\":3},"
                           "\"ref\":2}");
     client_close(&alice);

@@ -163,7 +163,7 @@ static void a_page_comes_at_the_readers_pace_and_live_events_wait_behind_it(void
     assert_in_range(reader.text_n, (4 << 20) - 17000, (4 << 20) + 200);
     assert_true(matches("{*]},\"ref\":1,\"meta\":{\"more\":true}}", reader.text));
     client_expect(&reader, "{\"event\":\"message\",*\"content\":\"live\"*");
-    client_expect(&reader, "{\"event\":\"snippets\",*\"content\":\"live\"*\"ref\":2}");
+    client_expect(&reader, "{\"event\":\"snippets\",*\"content\":\"live\"*\"ref\":2,*}");
     client_expect(&reader, "{\"event\":\"end\",*\"count\":1*");
     client_close(&reader);
     client_close(&writer);

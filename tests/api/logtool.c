@@ -358,6 +358,58 @@ static void ids_lost_at_the_end_are_not_given_again(void **state)
     box_fini(&b);
 }
 
+static void ignore_mark(void *ctx, const struct store_mark *mark)
+{
+    (void)ctx;
+    (void)mark;
+}
+
+static void keep_marks_and_keys(const char *command, bool arranged)
+{
+    struct box b, copy;
+    struct store_read read;
+    struct store_message m;
+    uint64_t id;
+    int64_t date;
+    fill(&b);
+    b.options.marked = ignore_mark;
+    box_open(&b);
+    assert_int_equal(store_append(b.store, SLICE("bob"), SLICE("alice"), SLICE("\"x\""),
+                                  SLICE("key"), 1000, &id, &date),
+                     0);
+    box_commit(&b);
+    assert_int_equal(store_mark(b.store, SLICE("alice"), SLICE("bob"), id, 1000, &id), 0);
+    box_commit(&b);
+    if (arranged)
+        assert_int_equal(store_compact(b.store, NULL, NULL), 0);
+    box_close(&b);
+    box_init(&copy);
+    assert_int_equal(rmdir(copy.path), 0);
+    check_run(RUN("verify", b.path), 0, "no damage");
+    check_run(RUN(command, b.path, copy.path), 0, "");
+    check_run(RUN("verify", copy.path), 0, "no damage");
+    check_run(RUN("stats", copy.path), 0, "read markers   1");
+    box_open(&copy);
+    assert_int_equal(store_read_snippets(copy.store, &read, SLICE("bob")), STORE_OK);
+    assert_int_equal(store_read_next(copy.store, &read, &m), STORE_OK);
+    assert_true(read.read_up_to + 1 == id && m.id + 1 == id);
+    store_read_end(&read);
+    assert_int_equal(store_append(copy.store, SLICE("bob"), SLICE("alice"), SLICE("\"x\""),
+                                  SLICE("key"), 1000, &id, &date),
+                     STORE_KNOWN);
+    box_fini(&copy);
+    box_fini(&b);
+}
+
+static void copies_keep_read_markers_and_keys(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        keep_marks_and_keys("backup", i);
+        keep_marks_and_keys("repair", i);
+    }
+}
+
 /* ---- with a server ---------------------------------------------------------------------- */
 
 static void send_messages(struct client *c, int from, int to)
@@ -578,7 +630,7 @@ static void an_id_that_an_arranged_segment_has_twice_is_damage(void **state)
     record_seal(&r, at, (uint64_t)(at - p));
     box_save(&b, box_segment(1), p, n);
     check_run(RUN("repair", b.path, path("copy")), 0, "messages: ");
-    check_run(0, 0, "id 3 stands there twice");
+    check_run(0, 0, "id 3 is there twice");
     check_run(RUN("dump", path("copy")), 0, "{\"id\":3,");
     assert_int_equal(RUN("dump", b.path), 65);
     free(p);
@@ -750,6 +802,7 @@ int main(void)
         TEST(damage_is_told_with_file_and_offset_and_repaired),
         TEST(missing_and_foreign_files_are_told),
         TEST(ids_lost_at_the_end_are_not_given_again),
+        TEST(copies_keep_read_markers_and_keys),
         TEST(a_server_serves_what_was_repaired),
         TEST(a_backup_of_a_server_under_load_holds_all_that_was_acknowledged),
         TEST(the_secret_is_copied_only_when_asked_for),

@@ -53,13 +53,18 @@ static void put_segment(struct simdisk *d, struct slice bytes, bool mended)
 /* What a walk has told. */
 struct told {
     struct buf faults, messages;
-    unsigned damage, torn, records;
+    unsigned damage, torn, records, marks;
     struct copy *copy; /* NULL: nothing is copied */
 };
 
 static enum store_status on_record(void *ctx, const struct walk_record *r)
 {
     struct told *t = ctx;
+    if (r->head.kind == RECORD_KIND_MARK) {
+        t->marks++;
+        CHECK(!r->message && record_up_to(r->p) && record_up_to(r->p) < r->head.id);
+        return STORE_OK;
+    }
     t->records++;
     CHECK(r->message && r->message->id == r->head.id && r->head.id < RECORD_MAX_ID);
     buf_append_slice(&t->messages, r->message->json);
@@ -92,9 +97,11 @@ static void walk(struct simdisk *d, struct told *t, bool salvage)
                      .index = &index,
                      .error = &error,
                      .thorough = true,
+                     .by_id = salvage,
                      .salvage = salvage};
     CHECK(walk_open(&w) == STORE_OK && walk_run(&w) == STORE_OK);
-    CHECK(w.messages == t->records && index.conversation_count - index.hole_count <= t->records);
+    CHECK((salvage || (w.messages == t->records && w.marks == t->marks)) &&
+          index.conversation_count - index.hole_count <= t->records);
     CHECK(!t->faults.failed && !t->messages.failed);
     walk_close(&w);
     segments_fini(&segments, &d->disk);
@@ -161,7 +168,8 @@ static void check_open(struct simdisk *d, const struct told *told)
     struct store_stats stats;
     store_get_stats(store, &stats);
     CHECK(told->damage || stats.messages == told->records);
-    int result = store_append(store, SLICE("a"), SLICE("b"), SLICE("\"x\""), 1, &id, &date);
+    int result =
+        store_append(store, SLICE("a"), SLICE("b"), SLICE("\"x\""), SLICE(""), 1, &id, &date);
     CHECK(result == 0 || result == -EOVERFLOW);
     store_flush(store);
     store_collect(store);

@@ -1,6 +1,7 @@
 #include "model.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -20,6 +21,12 @@ static const char *const model_names[MODEL_USERS] = {
     "\"0123456789012345678901234567890123456789012345678901234567890123\"",
 };
 
+static bool model_between(const struct message *message, unsigned user, unsigned other)
+{
+    return (message->from == user && message->to == other) ||
+           (message->from == other && message->to == user);
+}
+
 void model_init(struct model *m, struct simdisk *disk)
 {
     *m = (struct model){.disk = disk, .first_id = 1};
@@ -30,6 +37,7 @@ void model_fini(struct model *m)
     for (uint32_t i = 0; i < m->count; i++)
         free(m->all[i].json);
     free(m->all);
+    free(m->marks);
 }
 
 void model_wrong(struct model *m, const char *format, ...)
@@ -46,15 +54,26 @@ void model_wrong(struct model *m, const char *format, ...)
 
 /* ---- appending, and what became of it --------------------------------------------------- */
 
+/* The ids of messages and marks rise together. */
+static void model_check_id(struct model *m, uint64_t id)
+{
+    uint64_t last = m->count ? m->all[m->count - 1].id : 0;
+    if (m->mark_count && m->marks[m->mark_count - 1].id > last)
+        last = m->marks[m->mark_count - 1].id;
+    if (id <= last)
+        model_wrong(m, "id %" PRIu64 " comes after %" PRIu64, id, last);
+    if (id <= m->called)
+        model_wrong(m, "id %" PRIu64 " comes again", id);
+}
+
 void model_append(struct model *m, uint64_t id, int64_t date, int64_t now, unsigned from,
-                  unsigned to, const char *content)
+                  unsigned to, const char *content, unsigned key)
 {
     int64_t expected = now > m->last_date ? now : m->last_date;
     if (id <= m->shown)
         model_wrong(m, "id %" PRIu64 " is handed out, and %" PRIu64 " has been shown", id,
                     m->shown);
-    if (m->count && id <= m->all[m->count - 1].id)
-        model_wrong(m, "id %" PRIu64 " comes after %" PRIu64, id, m->all[m->count - 1].id);
+    model_check_id(m, id);
     /* Not below any that was shown; the store may remember one that was refused. */
     if (date < expected || (date != expected && date > m->highest))
         model_wrong(m, "message %" PRIu64 " has date %" PRId64 ", not %" PRId64, id, date,
@@ -72,6 +91,8 @@ void model_append(struct model *m, uint64_t id, int64_t date, int64_t now, unsig
         .from = (uint8_t)from,
         .to = (uint8_t)to,
         .batch = m->batch,
+        .key = (uint8_t)key,
+        .keyed = key ? ++m->keyed : 0,
         .synced = m->sync == STORE_SYNC_ALWAYS,
     };
     int n =
@@ -108,9 +129,17 @@ static void model_compare(struct model *m, const struct message *expected,
                     (const char *)got->json.p);
 }
 
+static void model_call(struct model *m, uint64_t id)
+{
+    if (id <= m->called)
+        model_wrong(m, "a callback for %" PRIu64 " after that for %" PRIu64, id, m->called);
+    m->called = id;
+}
+
 /* The message whose turn it is to be called back for. */
 static struct message *model_next(struct model *m, uint64_t id)
 {
+    model_call(m, id);
     while (m->waiting < m->count && m->all[m->waiting].state != MESSAGE_PENDING)
         m->waiting++;
     if (m->waiting < m->count && m->all[m->waiting].id == id)
@@ -132,11 +161,25 @@ void model_committed(struct model *m, const struct store_message *message)
     m->shown = message->id;
 }
 
+static struct mark *model_find_mark(struct model *m, uint64_t id)
+{
+    for (uint32_t i = m->mark_count; i-- > 0 && m->marks[i].id >= id;)
+        if (m->marks[i].id == id && m->marks[i].state == MESSAGE_PENDING)
+            return &m->marks[i];
+    return NULL;
+}
+
 void model_failed(struct model *m, uint64_t id, int error)
 {
-    struct message *expected = model_next(m, id);
+    struct mark *mark = model_find_mark(m, id);
     if (error >= 0)
         model_wrong(m, "message %" PRIu64 " failed with %d", id, error);
+    if (mark) {
+        model_call(m, id);
+        mark->state = store_failure(m->store) ? MESSAGE_OPEN : MESSAGE_REFUSED;
+        return;
+    }
+    struct message *expected = model_next(m, id);
     if (expected)
         expected->state = store_failure(m->store) ? MESSAGE_OPEN : MESSAGE_REFUSED;
 }
@@ -150,12 +193,127 @@ void model_closed(struct model *m, bool clean)
         if (clean && m->all[i].state == MESSAGE_COMMITTED)
             m->all[i].durable = true;
     }
+    for (uint32_t i = 0; i < m->mark_count; i++) {
+        if (m->marks[i].state == MESSAGE_PENDING)
+            model_wrong(m, "closing did not call back for mark %" PRIu64, m->marks[i].id);
+        if (clean && m->marks[i].state == MESSAGE_COMMITTED)
+            m->marks[i].durable = true;
+    }
+}
+
+bool model_waits(const struct model *m)
+{
+    return (m->count && m->all[m->count - 1].state == MESSAGE_PENDING) ||
+           (m->mark_count && m->marks[m->mark_count - 1].state == MESSAGE_PENDING);
+}
+
+/* ---- keys ------------------------------------------------------------------------------- */
+
+const struct message *model_keyed(const struct model *m, unsigned from, unsigned key)
+{
+    for (uint32_t i = m->count; i-- > 0;)
+        if (m->all[i].from == from && m->all[i].key == key && m->all[i].state != MESSAGE_REFUSED)
+            return &m->all[i];
+    return NULL;
+}
+
+void model_check_key(struct model *m, unsigned from, unsigned to, const char *content, unsigned key,
+                     int result, uint64_t id, int64_t date)
+{
+    const struct message *first = model_keyed(m, from, key);
+    bool known = first && first->state != MESSAGE_DROPPED &&
+                 m->keyed - first->keyed < m->max_keys && m->highest - first->date <= 86400000;
+    if (result == 0) {
+        if (known)
+            model_wrong(m, "what user %u sent with key %u as %" PRIu64 " is taken for new", from,
+                        key, first->id);
+        return;
+    }
+    const char *sent = first ? strstr(first->json, "\"content\":") + 10 : "";
+    bool same = first && first->to == to && strncmp(sent, content, strlen(content)) == 0 &&
+                strncmp(sent + strlen(content), ",\"date\"", 7) == 0;
+    int expected = !same ? -EEXIST : first->state == MESSAGE_PENDING ? STORE_PENDING : STORE_KNOWN;
+    if (!first || result != expected || (same && (id != first->id || date != first->date)))
+        model_wrong(m, "user %u sends %s with key %u, and hears %d of %" PRIu64, from,
+                    same ? "the same" : "another message", key, result, id);
+}
+
+/* ---- marks ------------------------------------------------------------------------------ */
+
+/* How far has he read, as far as it is committed? */
+static uint64_t model_said(const struct model *m, unsigned reader, unsigned other)
+{
+    uint64_t up_to = 0;
+    for (uint32_t i = 0; i < m->mark_count; i++) {
+        const struct mark *c = &m->marks[i];
+        if (c->state == MESSAGE_COMMITTED && c->reader == reader && c->other == other &&
+            c->up_to > up_to)
+            up_to = c->up_to;
+    }
+    return up_to;
+}
+
+/* The same, if what he read is kept. */
+static uint64_t model_read(const struct model *m, unsigned reader, unsigned other)
+{
+    uint64_t up_to = model_said(m, reader, other);
+    return up_to >= m->first_id ? up_to : 0;
+}
+
+static uint32_t model_unread(const struct model *m, unsigned reader, unsigned other)
+{
+    uint64_t up_to = model_read(m, reader, other);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < m->count && reader != other; i++)
+        if (m->all[i].state == MESSAGE_COMMITTED && m->all[i].from == other &&
+            m->all[i].to == reader && m->all[i].id > up_to)
+            count++;
+    return count;
+}
+
+static struct mark *model_push_mark(struct model *m)
+{
+    if (m->mark_count == m->mark_cap) {
+        m->mark_cap = m->mark_cap ? m->mark_cap * 2 : 64;
+        m->marks = realloc(m->marks, m->mark_cap * sizeof *m->marks);
+        assert(m->marks);
+    }
+    return &m->marks[m->mark_count++];
+}
+
+void model_mark(struct model *m, uint64_t id, int64_t now, unsigned reader, unsigned other,
+                uint64_t up_to)
+{
+    model_check_id(m, id);
+    m->highest = now > m->highest ? now : m->highest;
+    m->mark_bytes += 44 + 8 + 64;
+    *model_push_mark(m) =
+        (struct mark){.id = id, .up_to = up_to, .reader = (uint8_t)reader, .other = (uint8_t)other};
+}
+
+void model_marked(struct model *m, const struct store_mark *mark)
+{
+    struct mark *expected = model_find_mark(m, mark->id);
+    model_call(m, mark->id);
+    if (!expected) {
+        model_wrong(m, "a callback for mark %" PRIu64 ", which nobody waits for", mark->id);
+        return;
+    }
+    bool moved = expected->up_to > model_said(m, expected->reader, expected->other);
+    if (!slice_eq(mark->reader, slice_str(model_users[expected->reader])) ||
+        !slice_eq(mark->other, slice_str(model_users[expected->other])) ||
+        mark->up_to != expected->up_to || mark->moved != moved)
+        model_wrong(m, "mark %" PRIu64 " was for %" PRIu64 " and is said to be for %" PRIu64,
+                    mark->id, expected->up_to, mark->up_to);
+    expected->state = MESSAGE_COMMITTED;
+    expected->durable = m->sync == STORE_SYNC_ALWAYS;
+    m->shown = mark->id;
 }
 
 void model_retained(struct model *m, int64_t now)
 {
     struct store_stats stats;
-    uint64_t bytes = 0, shown = 0;
+    uint64_t bytes = m->mark_bytes, shown = 0;
     int64_t newest = 0;
     store_get_stats(m->store, &stats);
     if (stats.first_id == m->first_id)
@@ -167,7 +325,7 @@ void model_retained(struct model *m, int64_t now)
         struct message *c = &m->all[i];
         if (c->state == MESSAGE_REFUSED || c->state == MESSAGE_DROPPED)
             continue;
-        bytes += 44 + c->json_n + 64; /* each may have a segment of its own */
+        bytes += 44 + c->json_n + 20 + 64; /* each may have a segment of its own */
         if (c->id >= m->first_id)
             continue;
         shown++;
@@ -182,20 +340,42 @@ void model_retained(struct model *m, int64_t now)
 
 /* ---- views ------------------------------------------------------------------------------ */
 
-static bool model_between(const struct message *message, unsigned user, unsigned other)
+int model_expect_mark(const struct model *m, unsigned reader, unsigned other, uint64_t up_to)
 {
-    return (message->from == user && message->to == other) ||
-           (message->from == other && message->to == user);
+    uint64_t newest = 0;
+    for (uint32_t i = 0; i < m->count; i++)
+        if (m->all[i].state == MESSAGE_COMMITTED && model_between(&m->all[i], reader, other))
+            newest = m->all[i].id;
+    return up_to > newest                                                 ? -ERANGE
+           : up_to < m->first_id || up_to <= model_read(m, reader, other) ? STORE_KNOWN
+                                                                          : 0;
 }
 
-/* Reads on, and expects these. The read is ended. */
+/* A conversation that was shown to one of its users. */
+static void model_check_marks(struct model *m, unsigned user, const struct message *message,
+                              const struct store_read *read)
+{
+    unsigned other = message->from == user ? message->to : message->from;
+    uint32_t unread = model_unread(m, user, other);
+    uint64_t read_up_to = model_read(m, other, user);
+    if (read->unread != unread || read->read_up_to != read_up_to)
+        model_wrong(m,
+                    "user %u has %u messages of %u to read, not %u; that one has read to %" PRIu64
+                    ", not %" PRIu64,
+                    user, unread, other, read->unread, read_up_to, read->read_up_to);
+}
+
+/* Reads on, and expects these; `user` is whose snippets these are, or MODEL_USERS. The read is ended. */
 static void model_check_read(struct model *m, enum store_status status, struct store_read *read,
-                             struct message *const *expected, uint32_t count, unsigned faults)
+                             struct message *const *expected, uint32_t count, unsigned faults,
+                             unsigned user)
 {
     struct store_message got;
     uint32_t n = 0;
     uint64_t first_id = m->first_id;
     while (!status && (status = store_read_next(m->store, read, &got)) == STORE_OK) {
+        if (n < count && user < MODEL_USERS)
+            model_check_marks(m, user, expected[n], read);
         if (m->between)
             m->between(m->ctx);
         if (n < count)
@@ -239,7 +419,8 @@ void model_check_page(struct model *m, unsigned user, unsigned other, uint64_t b
     if (!status && (read.more != more || read.bytes != bytes))
         model_wrong(m, "a page of users %u and %u before %" PRIu64 " has %u messages, %s, not %u",
                     user, other, before, read.count, read.more ? "and more" : "no more", count);
-    model_check_read(m, status, &read, &expected[STORE_MAX_PAGE - count], count, faults);
+    model_check_read(m, status, &read, &expected[STORE_MAX_PAGE - count], count, faults,
+                     MODEL_USERS);
 }
 
 void model_check_since(struct model *m, unsigned user, uint64_t since, uint32_t limit)
@@ -264,7 +445,8 @@ void model_check_since(struct model *m, unsigned user, uint64_t since, uint32_t 
     if (!status && read.more != more)
         model_wrong(m, "of user %u, %u messages since %" PRIu64 ", %s, not %u", user, read.count,
                     since, read.more ? "and more" : "no more", count);
-    model_check_read(m, status, &read, &expected[STORE_MAX_PAGE - count], count, faults);
+    model_check_read(m, status, &read, &expected[STORE_MAX_PAGE - count], count, faults,
+                     MODEL_USERS);
 }
 
 void model_check_user(struct model *m, unsigned user)
@@ -287,7 +469,7 @@ void model_check_user(struct model *m, unsigned user)
     struct store_read read;
     unsigned faults = m->disk->faults;
     enum store_status status = store_read_snippets(m->store, &read, slice_str(model_users[user]));
-    model_check_read(m, status, &read, expected, count, faults);
+    model_check_read(m, status, &read, expected, count, faults, user);
 }
 
 static void model_check_stats(struct model *m)
@@ -355,6 +537,85 @@ static bool model_look(struct model *m, unsigned user, unsigned other, bool *the
     return false;
 }
 
+/* What the snippets say of how far everybody has read. False: the disk refused a read. */
+struct seen_marks {
+    bool there[MODEL_USERS][MODEL_USERS];
+    uint64_t up_to[MODEL_USERS][MODEL_USERS]; /* of the first, with the second */
+};
+
+static bool model_look_marks(struct model *m, unsigned user, struct seen_marks *seen)
+{
+    struct store_read read;
+    struct store_message got;
+    unsigned faults = m->disk->faults;
+    enum store_status status = store_read_snippets(m->store, &read, slice_str(model_users[user]));
+    while (!status && (status = store_read_next(m->store, &read, &got)) == STORE_OK) {
+        struct slice name = slice_eq(got.from, slice_str(model_users[user])) ? got.to : got.from;
+        unsigned other = 0;
+        while (other < MODEL_USERS && !slice_eq(name, slice_str(model_users[other])))
+            other++;
+        if (other == MODEL_USERS)
+            break;
+        seen->there[other][user] = true;
+        seen->up_to[other][user] = read.read_up_to;
+    }
+    store_read_end(&read);
+    if (status == STORE_END)
+        return true;
+    if (!m->disk->down && m->disk->faults == faults)
+        model_wrong(m, "snippets after the start end with status %d", status);
+    return false;
+}
+
+/* Every mark that was promised, or that is followed by a message that is there; perhaps others. */
+static void model_judge_marks(struct model *m, unsigned reader, unsigned other, uint64_t newest,
+                              uint64_t up_to)
+{
+    uint64_t least = 0;
+    bool may = false;
+    for (uint32_t i = 0; i < m->mark_count; i++) {
+        const struct mark *c = &m->marks[i];
+        if (c->reader != reader || c->other != other || c->state == MESSAGE_REFUSED ||
+            c->up_to < m->first_id)
+            continue;
+        bool must = c->durable || (m->intact && c->state == MESSAGE_COMMITTED) || c->id < newest;
+        if (must && c->up_to > least)
+            least = c->up_to;
+        may |= c->up_to == up_to;
+    }
+    if (up_to != least && !(may && up_to > least))
+        model_wrong(m, "user %u had read to %" PRIu64 " with %u, and it is said to be %" PRIu64,
+                    reader, least, other, up_to);
+}
+
+/* The newest message that is there, or was dropped: what was written in front of it is there. */
+static uint64_t model_newest(const struct model *m, const bool *there)
+{
+    for (uint32_t i = m->count; i-- > 0;)
+        if (there[i] || m->all[i].state == MESSAGE_DROPPED)
+            return m->all[i].id;
+    return 0;
+}
+
+/* What is shown is there, the rest will never come. */
+static void model_settle_marks(struct model *m, const struct seen_marks *seen, uint64_t newest)
+{
+    for (unsigned a = 0; a < MODEL_USERS; a++)
+        for (unsigned b = 0; b < MODEL_USERS; b++)
+            if (seen->there[a][b])
+                model_judge_marks(m, a, b, newest, seen->up_to[a][b]);
+    m->mark_count = 0;
+    m->called = 0;
+    for (unsigned a = 0; a < MODEL_USERS; a++)
+        for (unsigned b = 0; b < MODEL_USERS; b++)
+            if (seen->there[a][b] && seen->up_to[a][b])
+                *model_push_mark(m) = (struct mark){.up_to = seen->up_to[a][b],
+                                                    .reader = (uint8_t)a,
+                                                    .other = (uint8_t)b,
+                                                    .state = MESSAGE_COMMITTED,
+                                                    .durable = true};
+}
+
 /* What is there must be a beginning of what was written, and all that was promised. */
 static void model_judge(struct model *m, const bool *there)
 {
@@ -385,7 +646,10 @@ static void model_settle(struct model *m, const bool *there)
         if (!there[i]) {
             if (c->state == MESSAGE_DROPPED && c->date > dropped)
                 dropped = c->date;
-            free(c->json);
+            if (c->state == MESSAGE_DROPPED && c->key) /* which may be known still */
+                m->all[kept++] = *c;
+            else
+                free(c->json);
             continue;
         }
         c->state = MESSAGE_COMMITTED;
@@ -412,8 +676,12 @@ bool model_opened(struct model *m, int64_t now)
     for (unsigned a = 0; a < MODEL_USERS && known; a++)
         for (unsigned b = a; b < MODEL_USERS && known; b++)
             known = model_look(m, a, b, there);
+    struct seen_marks seen = {0};
+    for (unsigned a = 0; a < MODEL_USERS && known; a++)
+        known = model_look_marks(m, a, &seen);
     if (known) {
         model_judge(m, there);
+        model_settle_marks(m, &seen, model_newest(m, there));
         model_settle(m, there);
         model_check_all(m);
         model_check_stats(m);

@@ -1,6 +1,6 @@
 /*
  * model: what the store must show, kept as plainly as can be: a list of messages in the order of
- * their ids. It follows what the run does, and compares every view of the store with itself.
+ * their ids, and one of the marks. It follows what the run does, and compares every view of the store with itself.
  *
  * The first contradiction is kept in `wrong`; nothing is checked after it.
  */
@@ -29,8 +29,17 @@ struct message {
     bool durable;   /* committed, and no crash may take it */
     bool synced;    /* written in a mode that syncs every batch */
     uint32_t batch; /* which one it went with */
+    uint8_t key;    /* which one it was sent with; 0: none */
+    uint32_t keyed; /* of those with a key, which one it is */
     char *json;
     size_t json_n;
+};
+
+struct mark {
+    uint64_t id, up_to;
+    uint8_t reader, other;
+    enum message_state state;
+    bool durable;
 };
 
 struct model {
@@ -38,6 +47,12 @@ struct model {
     struct store *store; /* NULL: closed */
     struct message *all; /* ids rise */
     uint32_t count, cap;
+    struct mark *marks;
+    uint32_t mark_count, mark_cap;
+    uint64_t mark_bytes;        /* that they took in all */
+    uint32_t keyed;             /* messages with a key so far */
+    uint32_t max_keys;          /* of the store */
+    uint64_t called;            /* id of the last callback */
     uint32_t waiting;           /* the first that may be pending */
     int64_t dropped_date;       /* the highest of what was dropped */
     uint64_t first_id;          /* what is below was dropped */
@@ -61,9 +76,26 @@ void model_fini(struct model *m);
 
 __attribute__((format(printf, 2, 3))) void model_wrong(struct model *m, const char *format, ...);
 
-/* What was appended, and what the callbacks say of it. */
+/* What was appended, and what the callbacks say of it. key 0: none. */
 void model_append(struct model *m, uint64_t id, int64_t date, int64_t now, unsigned from,
-                  unsigned to, const char *content);
+                  unsigned to, const char *content, unsigned key);
+
+/* The newest message that this user sent with that key, and that may have been stored; or NULL. */
+const struct message *model_keyed(const struct model *m, unsigned from, unsigned key);
+
+/* Appending with a key ended so: may it? content as in model_append. */
+void model_check_key(struct model *m, unsigned from, unsigned to, const char *content, unsigned key,
+                     int result, uint64_t id, int64_t date);
+
+/* What a mark must end with, but for the store's failure: as store_mark. */
+int model_expect_mark(const struct model *m, unsigned reader, unsigned other, uint64_t up_to);
+void model_mark(struct model *m, uint64_t id, int64_t now, unsigned reader, unsigned other,
+                uint64_t up_to);
+void model_marked(struct model *m, const struct store_mark *mark);
+
+/* Whether something was appended of which nothing was heard yet. */
+bool model_waits(const struct model *m);
+
 void model_committed(struct model *m, const struct store_message *message);
 void model_failed(struct model *m, uint64_t id, int error);
 

@@ -12,6 +12,7 @@
 #define MAX_CONTENT 4000
 #define MAX_MESSAGES 600 /* of one run: all of a conversation fit on a page */
 #define SYNC_MS 50
+#define KEYS 10 /* that each user has */
 
 struct run {
     struct rng rng;
@@ -30,7 +31,8 @@ struct run {
 
     /* What may go wrong in this run; percent for each step. */
     unsigned stops, fails, shortages, kills, flips;
-    int stop_how; /* enum simdisk_end, or -1: chosen each time */
+    unsigned keyed, marks; /* percent of the messages */
+    int stop_how;          /* enum simdisk_end, or -1: chosen each time */
 };
 
 static bool run_wrong(const struct run *r)
@@ -49,6 +51,12 @@ static void run_committed(void *ctx, const struct store_message *message)
 {
     struct run *r = ctx;
     model_committed(&r->model, message);
+}
+
+static void run_marked(void *ctx, const struct store_mark *mark)
+{
+    struct run *r = ctx;
+    model_marked(&r->model, mark);
 }
 
 static void run_failed(void *ctx, uint64_t id, int error)
@@ -225,27 +233,76 @@ static size_t run_content(struct run *r, char content[MAX_CONTENT + 3])
     return n + 2;
 }
 
+/* What was sent with that key before, once more. */
+static size_t run_again(const struct message *message, char content[MAX_CONTENT + 3])
+{
+    const char *from = strstr(message->json, "\"content\":") + 10;
+    size_t n = strlen(from) - strlen(strrchr(from, ','));
+    memcpy(content, from, n);
+    content[n] = 0;
+    return n;
+}
+
 /* The bytes that the store was handed change afterwards: it must have taken a copy. */
 static void run_append(struct run *r)
 {
-    char content[MAX_CONTENT + 3];
+    char content[MAX_CONTENT + 3], key[16];
     unsigned users = 2 + rng_below(&r->rng, MODEL_USERS - 1);
     unsigned from = rng_below(&r->rng, users), to = rng_below(&r->rng, users);
     int64_t now = run_now(r) + rng_below(&r->rng, 1000), date = 0;
     uint64_t id = 0;
     if (r->appended++ >= MAX_MESSAGES)
         return;
-    size_t n = run_content(r, content);
+    unsigned number = rng_percent(&r->rng, r->keyed) ? 1 + rng_below(&r->rng, KEYS) : 0;
+    const struct message *before = number ? model_keyed(&r->model, from, number) : NULL;
+    size_t n =
+        before && rng_percent(&r->rng, 80) ? run_again(before, content) : run_content(r, content);
+    if (before && rng_percent(&r->rng, 80))
+        to = before->to;
+    size_t key_n = number ? (size_t)snprintf(key, sizeof key, "key %u", number) : 0;
     int failure = store_failure(r->store);
     int result = store_append(r->store, slice_str(model_users[from]), slice_str(model_users[to]),
-                              slice_of(content, n), now, &id, &date);
-    run_say(r, "       append %u -> %u, %zu bytes: id %" PRIu64 ", %d\n", from, to, n, id, result);
-    if (result != failure)
+                              slice_of(content, n), slice_of(key, key_n), now, &id, &date);
+    run_say(r, "       append %u -> %u, %zu bytes, key %u: id %" PRIu64 ", %d\n", from, to, n,
+            number, id, result);
+    if (number && !failure)
+        model_check_key(&r->model, from, to, content, number, result, id, date);
+    else if (result != failure)
         model_wrong(&r->model, "appending says %d, and the store's failure is %d", result, failure);
     if (result)
         return;
-    model_append(&r->model, id, date, now, from, to, content);
+    model_append(&r->model, id, date, now, from, to, content, number);
     memset(content, '#', n);
+    memset(key, '#', sizeof key);
+    r->gathered++;
+}
+
+static void run_mark(struct run *r)
+{
+    struct model *m = &r->model;
+    uint64_t id = 0, up_to = 1 + rng_below(&r->rng, 2000);
+    unsigned reader = rng_below(&r->rng, MODEL_USERS), other = rng_below(&r->rng, MODEL_USERS);
+    if (m->count && rng_percent(&r->rng, 95)) {
+        uint32_t recent = m->count < 12 ? m->count : 12;
+        uint32_t some = rng_percent(&r->rng, 70) ? recent : m->count;
+        const struct message *message = &m->all[m->count - 1 - rng_below(&r->rng, some)];
+        bool own = rng_percent(&r->rng, 20);
+        reader = own ? message->from : message->to;
+        other = own ? message->to : message->from;
+        up_to = message->id;
+    }
+    int expected = model_expect_mark(m, reader, other, up_to);
+    if (!expected)
+        expected = store_failure(r->store);
+    int result = store_mark(r->store, slice_str(model_users[reader]), slice_str(model_users[other]),
+                            up_to, run_now(r) + 500, &id);
+    run_say(r, "       mark %u of %u to %" PRIu64 ": id %" PRIu64 ", %d\n", reader, other, up_to,
+            id, result);
+    if (result != expected)
+        model_wrong(m, "marking says %d, not %d", result, expected);
+    if (result)
+        return;
+    model_mark(m, id, run_now(r) + 500, reader, other, up_to);
     r->gathered++;
 }
 
@@ -274,7 +331,7 @@ static void run_collect(struct run *r)
     if (r->disk.failed_syncs && !store_failure(r->store))
         model_wrong(&r->model, "a sync has failed, and the store goes on");
     /* A failure takes along what gathers. */
-    if (r->model.count && r->model.all[r->model.count - 1].state != MESSAGE_PENDING)
+    if (!model_waits(&r->model))
         r->gathered = 0;
 }
 
@@ -426,6 +483,7 @@ static void run_begin(struct run *r, uint64_t seed, FILE *trace)
         .sync_ms = SYNC_MS,
         .inline_commit = true,
         .committed = run_committed,
+        .marked = run_marked,
         .failed = run_failed,
         .ctx = r,
     };
@@ -464,8 +522,11 @@ static void run_step(struct run *r)
     case 1:
     case 2:
     case 3:
-        for (uint32_t i = 0; i < n; i++)
+        for (uint32_t i = 0; i < n; i++) {
             run_append(r);
+            if (rng_percent(&r->rng, r->marks))
+                run_mark(r);
+        }
         break;
     case 4:
     case 5:
@@ -515,6 +576,10 @@ void run_seed(struct run_result *result, uint64_t seed, FILE *trace)
     r.shortages = rng_percent(&r.rng, 30) ? 1 + rng_below(&r.rng, 20) : 0;
     r.kills = rng_below(&r.rng, 60);
     r.flips = 30;
+    static const uint32_t max_keys[] = {2, 6, 1000};
+    r.keyed = rng_percent(&r.rng, 50) ? rng_below(&r.rng, 101) : 0;
+    r.marks = rng_percent(&r.rng, 60) ? rng_below(&r.rng, 101) : 0;
+    r.options.max_keys = r.model.max_keys = max_keys[rng_below(&r.rng, 3)];
     unsigned synced = rng_percent(&r.rng, 60) ? 100 : rng_below(&r.rng, 101);
     run_choose_options(&r, synced);
     if (rng_percent(&r.rng, 30))

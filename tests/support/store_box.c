@@ -230,8 +230,8 @@ int box_try_put(struct box *b, const char *from, const char *to, const char *tex
     uint64_t id;
     int64_t date;
     snprintf(content, sizeof content, "\"%s\"", text);
-    return store_append(b->store, slice_str(from), slice_str(to), slice_str(content), 1000, &id,
-                        &date);
+    return store_append(b->store, slice_str(from), slice_str(to), slice_str(content), SLICE(""),
+                        1000, &id, &date);
 }
 
 uint64_t box_put(struct box *b, const char *from, const char *to, const char *text)
@@ -241,7 +241,7 @@ uint64_t box_put(struct box *b, const char *from, const char *to, const char *te
     int64_t date;
     snprintf(content, sizeof content, "\"%s\"", text);
     assert_int_equal(store_append(b->store, slice_str(from), slice_str(to), slice_str(content),
-                                  1000, &id, &date),
+                                  SLICE(""), 1000, &id, &date),
                      0);
     return id;
 }

@@ -519,7 +519,7 @@ static void history_on_a_cold_disk_comes_whole_and_others_do_not_wait(void **sta
     reader.pump = host_pump_patiently;
     client_expect(&reader, "{\"event\":\"conversation\",*[{\"id\":1,*\"0xxx*,{\"id\":40,*\"39xxx*}]"
                            "},\"ref\":1,*");
-    client_expect(&reader, "{\"event\":\"snippets\",*{\"id\":40,*,\"ref\":2}");
+    client_expect(&reader, "{\"event\":\"snippets\",*{\"id\":40,*,\"ref\":2,*}");
     client_expect(&reader, "{\"event\":\"end\",*");
     assert_true(host_cold_reads >= 2);
     client_close(&reader);
@@ -837,9 +837,57 @@ static void while_much_waits_for_the_disk_a_sender_is_held_up_and_not_refused(vo
     client_close(&other);
 }
 
+static void send_with_key(struct client *c, const char *content, int ref)
+{
+    client_sendf(c,
+                 "{\"event\":\"message\",\"data\":{\"to\":\"reader\",\"content\":\"%s\",\"key\":"
+                 "\"once\"},\"ref\":%d}",
+                 content, ref);
+}
+
+/* While the first waits for the disk, it is sent again, and so is something else behind it. */
+static void one_key_sent_twice_at_a_time_is_one_message(void **state)
+{
+    (void)state;
+    struct client phone, desk, reader;
+    struct client *const all[] = {&phone, &desk, &reader};
+    const char *const users[] = {"sender", "sender", "reader"};
+    for (int i = 0; i < 3; i++) {
+        host_open(all[i]);
+        client_upgrade(all[i]);
+        host_register(all[i], users[i], 0);
+    }
+    pthread_mutex_lock(&host_gate);
+    send_with_key(&phone, "hi", 1);
+    for (int turns = 0; turns < 4; turns++)
+        host_pump();
+    client_send(&desk, "{\"event\":\"message\",\"data\":{\"to\":\"reader\",\"content\":\"next\"}}");
+    send_with_key(&desk, "hi", 2);
+    send_with_key(&desk, "other", 3);
+    client_expect(&desk, "*\"ref\":3,\"meta\":{\"code\":\"bad_request\"*");
+    pthread_mutex_unlock(&host_gate);
+    for (int i = 0; i < 3; i++)
+        all[i]->pump = host_pump_patiently;
+    client_expect(&phone, "*{\"success\":true},\"ref\":1,\"meta\":{\"id\":1,*");
+    client_expect(&phone, "*\"content\":\"next\"*");
+    client_expect(&desk, "*\"content\":\"hi\"*");
+    client_expect(&desk, "*{\"success\":true},\"meta\":{\"id\":2,*");
+    client_expect(&desk, "*{\"success\":true},\"ref\":2,\"meta\":{\"id\":1,*");
+    client_expect(&reader, "*\"content\":\"hi\"*");
+    client_expect(&reader, "*\"content\":\"next\"*");
+    send_with_key(&phone, "hi", 4);
+    client_expect(&phone, "*{\"success\":true},\"ref\":4,\"meta\":{\"id\":1,*");
+    client_expect_nothing(&reader);
+    assert_int_equal(host_chat.stats.stored, 2);
+    for (int i = 0; i < 3; i++)
+        client_close(all[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(one_key_sent_twice_at_a_time_is_one_message,
+                                        host_start_threaded, host_stop),
         cmocka_unit_test_setup_teardown(a_request_head_has_10_s, host_start, host_stop),
         cmocka_unit_test_setup_teardown(a_request_head_that_drips_has_no_more, host_start,
                                         host_stop),

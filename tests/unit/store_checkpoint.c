@@ -43,6 +43,19 @@ static void fill(struct box *b)
     }
 }
 
+/* What the user's snippets say of what is unread, in all. */
+static unsigned unread(struct box *b, const char *user)
+{
+    struct store_read read;
+    struct store_message m;
+    unsigned count = 0;
+    assert_int_equal(store_read_snippets(b->store, &read, slice_str(user)), STORE_OK);
+    while (store_read_next(b->store, &read, &m) == STORE_OK)
+        count += read.unread;
+    store_read_end(&read);
+    return count;
+}
+
 /* All that can be read. */
 static void check_same(struct box *b, const char *before)
 {
@@ -50,7 +63,8 @@ static void check_same(struct box *b, const char *before)
     int n = 0;
     static const char *const users[] = {"alice", "bob", "carol", "dave"};
     for (int i = 0; i < 4; i++) {
-        n += snprintf(now + n, sizeof now - (size_t)n, "%s|", box_snippets(b, users[i]));
+        n += snprintf(now + n, sizeof now - (size_t)n, "%s|%u|", box_snippets(b, users[i]),
+                      unread(b, users[i]));
         for (int k = 0; k < 4; k++)
             n += snprintf(now + n, sizeof now - (size_t)n, "%s|",
                           box_page(b, users[i], users[k], 0, 100, NULL));
@@ -141,12 +155,12 @@ static void test_one_that_is_not_good_costs_time_and_says_so(void **state)
         {0, 1, true, "it is none of ours"},
         {8, 2, true, "it has another version"},
         {100, 1, false, "its check does not match"},
-        {16, 1, true, "it does not fit the log"},  /* of another log */
-        {24, 1, true, "it does not fit the log"},  /* another place */
-        {64, 1, true, "it does not fit the log"},  /* another last record */
-        {80, 0x80, true, "it contradicts itself"}, /* a user that is not there */
-        {94, 1, true, "it does not fit the log"},  /* a message behind the end */
-        {72, 0x80, true, "it is too short"},       /* another number of conversations */
+        {16, 1, true, "it does not fit the log"},   /* of another log */
+        {24, 1, true, "it does not fit the log"},   /* another place */
+        {64, 1, true, "it does not fit the log"},   /* another last record */
+        {104, 0x80, true, "it contradicts itself"}, /* a user that is not there */
+        {94, 1, true, "it does not fit the log"},   /* something behind the end */
+        {72, 0x80, true, "it is too short"},        /* another number of conversations */
     };
     fill(b);
     check_same(b, before);

@@ -446,8 +446,8 @@ static void test_what_gathers_is_bounded(void **state)
     uint64_t id;
     int64_t date;
     int result, count = 0;
-    while ((result = store_append(b->store, SLICE("a"), SLICE("b"), slice_of(big, sizeof big), 0,
-                                  &id, &date)) == 0)
+    while ((result = store_append(b->store, SLICE("a"), SLICE("b"), slice_of(big, sizeof big),
+                                  SLICE(""), 0, &id, &date)) == 0)
         count++;
     assert_int_equal(result, -ENOBUFS);
     assert_int_equal(count, 7);

@@ -35,7 +35,7 @@ static void test_a_message_comes_back_as_written(void **state)
     uint64_t id;
     int64_t date;
     assert_int_equal(store_append(b->store, SLICE("b\"ob"), SLICE("al\\ice"), SLICE("\"hi\\n\""),
-                                  1790000000123, &id, &date),
+                                  SLICE(""), 1790000000123, &id, &date),
                      0);
     assert_int_equal(id, 1);
     assert_int_equal(date, 1790000000123);
@@ -102,7 +102,7 @@ static void test_dates_never_go_back(void **state)
     uint64_t id;
     int64_t date;
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(store_append(b->store, SLICE("a"), SLICE("b"), SLICE("\"\""),
+        assert_int_equal(store_append(b->store, SLICE("a"), SLICE("b"), SLICE("\"\""), SLICE(""),
                                       i ? 4000 : 5000, &id, &date),
                          0);
         assert_int_equal(date, 5000);
@@ -178,7 +178,7 @@ static void test_a_page_ends_before_4_mib(void **state)
         uint64_t id;
         int64_t date;
         assert_int_equal(store_append(b->store, SLICE("a"), SLICE("b"), slice_of(big, sizeof big),
-                                      0, &id, &date),
+                                      SLICE(""), 0, &id, &date),
                          0);
         box_commit(b);
     }

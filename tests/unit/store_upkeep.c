@@ -442,7 +442,7 @@ static void test_what_is_older_than_retain_days_goes(void **state)
     for (int day = 0; day < 40; day++, now += DAY) {
         for (int i = 0; i < 5; i++)
             assert_int_equal(store_append(b->store, SLICE("ann"), SLICE("bob"), SLICE("\"x\""),
-                                          now + i, &id, &date),
+                                          SLICE(""), now + i, &id, &date),
                              0);
         box_commit(b);
     }

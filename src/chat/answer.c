@@ -2,6 +2,7 @@
 
 #include "chat/wire.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,9 +23,17 @@ struct answer {
     struct buf ref; /* as the client wrote it */
 };
 
-static struct answer *answer_of(const struct session *s)
+/* The one under way, or NULL. */
+static struct answer *answer_find(const struct session *s)
 {
     return s->held ? s->held->answer : NULL;
+}
+
+static struct answer *answer_of(const struct session *s)
+{
+    struct answer *a = answer_find(s);
+    assert(a);
+    return a;
 }
 
 static struct answer *answer_new(struct session *s, enum answer_part part, struct slice ref)
@@ -45,7 +54,7 @@ static struct answer *answer_new(struct session *s, enum answer_part part, struc
 
 void answer_free(struct session *s)
 {
-    struct answer *a = answer_of(s);
+    struct answer *a = answer_find(s);
     if (!a)
         return;
     list_remove(&a->link);
@@ -223,7 +232,7 @@ void answer_continue(struct session *s)
 {
     struct stream *stream = &s->ws.stream;
     enum store_status status = STORE_OK;
-    while (answer_of(s) && status == STORE_OK && !stream_ending(stream)) {
+    while (answer_find(s) && status == STORE_OK && !stream_ending(stream)) {
         if (stream->queued > STREAM_HIGH) {
             stream_pause(stream);
             stream_want_drained(stream);
@@ -235,7 +244,7 @@ void answer_continue(struct session *s)
         stream_pause(stream);
         list_remove(&answer_of(s)->link);
         list_append(&session_chat(s)->waiting, &answer_of(s)->link);
-    } else if (answer_of(s) && status != STORE_OK) {
+    } else if (answer_find(s) && status != STORE_OK) {
         answer_fail(s);
     }
 }

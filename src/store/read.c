@@ -293,11 +293,11 @@ struct read_cursor {
 /* Each conversation has one cursor at most: it goes back from one record to the next when that has been
  * taken. Those with the newest messages are begun first, and the others when it is their turn. */
 struct read_merge {
-    uint64_t since, upto;     /* ids: above the first, up to the second */
-    uint32_t count, begun;    /* of the conversations */
-    uint32_t heap_n;          /* cursors: */
-    struct read_cursor *heap; /* the newest is the first */
-    uint32_t numbers[];       /* of the conversations, the most recent first */
+    uint64_t since, upto;                 /* ids: above the first, up to the second */
+    uint32_t count, begun;                /* of the conversations */
+    uint32_t heap_n;                      /* cursors: */
+    struct read_cursor *heap;             /* the newest is the first */
+    uint32_t numbers[STORE_MAX_PAGE + 1]; /* of the conversations, the most recent first */
 };
 
 static void merge_push(struct read_merge *m, struct read_cursor c)
@@ -332,7 +332,7 @@ static struct read_merge *merge_new(const struct store *s, uint32_t user, uint64
     /* One conversation more than messages, and it is known that there are more. */
     for (uint32_t c = head; c != INDEX_NONE && all[c].last_id > since && count <= limit; count++)
         c = index_next(&s->index, c, user);
-    struct read_merge *m = malloc(sizeof *m + count * sizeof *m->numbers);
+    struct read_merge *m = malloc(sizeof *m);
     struct read_cursor *heap = calloc(count, sizeof *heap);
     if (!m || !heap) {
         free(m);

@@ -766,7 +766,8 @@ static enum store_status walk_gap(struct walk *w, uint64_t *at)
     uint64_t from = *at, base = w->segment.head.base, proof = 0;
     struct record record = {0};
     char what[128];
-    bool last = w->file + 1 == w->name_count;
+    bool arranged = w->segment.head.end; /* durable before it had its name */
+    bool last = w->file + 1 == w->name_count && !arranged;
     enum store_status status = last ? walk_was_durable(w, from, &proof, &record) : STORE_OK;
     if (status && status != STORE_END)
         return status;
@@ -785,9 +786,9 @@ static enum store_status walk_gap(struct walk *w, uint64_t *at)
                               " was written after it",
                               what, proof_id, proof);
     else if (!status)
-        status =
-            walk_damaged(w, from, *at - from,
-                         "a record was expected, %s; a later segment was begun after it", what);
+        status = walk_damaged(w, from, *at - from, "a record was expected, %s; %s", what,
+                              arranged ? "an arranged segment is there as a whole"
+                                       : "a later segment was begun after it");
     return status ? status : walk_lose(w, base + from, base + *at);
 }
 
@@ -980,6 +981,8 @@ static enum store_status walk_segment(struct walk *w)
     if (at == SEGMENT_HEAD)
         status = walk_arranged(w, at);
     w->end = w->segment.head.end;
+    if (w->next_id == w->segment.head.first_id) /* it held a record, which may have been left out */
+        w->next_id++;
     return status == STORE_END ? STORE_OK : status;
 }
 

@@ -66,6 +66,7 @@ endif
 CONFORM   := $(B)/tests/conformance/rfc6455
 CONFORM_PARTS := $(addprefix $(B)/obj/tests/conformance/,cases.o script.o utf8.o)
 TESTS     += $(CONFORM)
+PERF      := $(B)/tests/perf/scenarios
 HELPERS   := $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(wildcard tests/support/*.c))
 SOURCES   := $(LIB_SRC) src/server/main.c $(TOOL_SRC) $(BENCH_SRC) $(BENCH_PARTS)
 FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] bench/*.[ch] tests/*/*.[ch])
@@ -158,7 +159,7 @@ test: test-tools
 	@tests/run all
 
 # One variant's programs and tests, for tests/run.
-test-suite: $(PROGRAMS) $(TESTS)
+test-suite: $(PROGRAMS) $(TESTS) $(PERF)
 
 list-tests:
 	@echo $(TESTS)
@@ -207,7 +208,6 @@ bench-store: $(B)/store-bench $(B)/parleyd
 	@$(B)/store-bench $(BENCH)
 
 # Instruction counts of the core under callgrind, against those recorded.
-PERF := $(B)/tests/perf/scenarios
 $(PERF): $(B)/obj/tests/perf/scenarios.o $(B)/obj/tests/sim/world.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^

@@ -179,8 +179,8 @@ static void appends(void)
         uint64_t id;
         int64_t date;
         must(store_append(store, SLICE("alice"), slice_str(names[i % 100]),
-                          SLICE("\"what is said, of a length that is usual for it\""), 1000 + i,
-                          &id, &date) == 0,
+                          SLICE("\"what is said, of a length that is usual for it\""), SLICE(""),
+                          1000 + i, &id, &date) == 0,
              "a message was refused");
         if (i % 50 == 49) {
             store_flush(store);

@@ -165,7 +165,8 @@ static void talk(struct store *store, struct simdisk *d)
     uint64_t id;
     int64_t date;
     for (int i = 0; i < 40 && !d->down; i++) {
-        if (store_append(store, SLICE("ann"), SLICE("bob"), SLICE("\"x\""), SLICE(""), 1, &id, &date))
+        if (store_append(store, SLICE("ann"), SLICE("bob"), SLICE("\"x\""), SLICE(""), 1, &id,
+                         &date))
             break;
         store_flush(store);
         store_collect(store);

@@ -254,7 +254,7 @@ static void stash_put(struct store *s, const struct store_read *read, const stru
                       const uint8_t *p, size_t have)
 {
     bool all = s->stash_next + 1 == read->count; /* none is missing in between */
-    if (read->stash != s->stash_of || !all || r->length > have || r->length > s->stash_at)
+    if (!p || read->stash != s->stash_of || !all || r->length > have || r->length > s->stash_at)
         return;
     s->stash_at -= r->length;
     memcpy(s->stash + s->stash_at, p, r->length);

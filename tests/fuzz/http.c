@@ -61,7 +61,8 @@ static void write_request(struct buf *out, const struct http_head *head)
     CHECK(head->method.n && head->path.n && head->path.p[0] == '/');
     buf_append_slice(out, head->method);
     buf_append_lit(out, " ");
-    if (head->host.n && head->host.p < head->path.p) { /* absolute-form */
+    bool absolute = !head->fields_n || head->host.p < head->fields[0].name.p;
+    if (head->host.n && absolute) {
         buf_append_lit(out, "http://");
         buf_append_slice(out, head->host);
     }

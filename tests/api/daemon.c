@@ -171,14 +171,6 @@ static void a_data_directory_that_is_none_is_71(void **state)
     assert_non_null(strstr(server.text, "Not a directory; expected a folder, or the path of"));
 }
 
-static void a_file_limit_that_is_too_small_is_71(void **state)
-{
-    (void)state;
-    server.file_limit = 10;
-    assert_int_equal(server_start_fails(&server, NONE), 71);
-    assert_non_null(strstr(server.text, "cannot create 0000000000000001.seg: File too large"));
-}
-
 static void a_damaged_log_is_65_and_nothing_is_changed(void **state)
 {
     (void)state;
@@ -442,7 +434,6 @@ int main(void)
                                         finish),
         cmocka_unit_test_setup_teardown(a_port_in_use_is_71_with_the_reason, prepare, finish),
         cmocka_unit_test_setup_teardown(a_data_directory_that_is_none_is_71, prepare, finish),
-        cmocka_unit_test_setup_teardown(a_file_limit_that_is_too_small_is_71, prepare, finish),
         cmocka_unit_test_setup_teardown(a_damaged_log_is_65_and_nothing_is_changed, prepare,
                                         finish),
         cmocka_unit_test_setup_teardown(

@@ -134,7 +134,8 @@ static int arrange_record(struct arranging *w, uint32_t number, uint64_t at, boo
     int result = window_get(&in->window, at, RECORD_HEAD, p);
     if (result)
         return result;
-    if (!record_read(r, *p) || r->length > in->end - at || r->conversation >= w->a->conversations)
+    if (!record_read(r, *p) || r->length > in->end - at ||
+        (r->kind == RECORD_KIND_MESSAGE && r->conversation >= w->a->conversations))
         return -EBADMSG;
     if (!whole)
         return 0;
@@ -174,11 +175,14 @@ static int arrange_scan(struct arranging *w, uint32_t number)
         int result = arrange_record(w, number, at, false, &r, &p);
         if (result)
             return result;
+        if (r.kind == RECORD_KIND_MARK)
+            in->done += r.length;
+        if (r.conversation >= w->a->conversations)
+            continue; /* a mark whose conversation has no message any more */
         bool newest = true;
         uint32_t *last = in->last[r.conversation];
         if (r.kind == RECORD_KIND_MARK) {
             last += 1 + (r.flags & RECORD_FROM_SECOND);
-            in->done += r.length;
             result = arrange_is_above(in, at, *last, &newest);
         }
         if (result)
@@ -346,6 +350,20 @@ static int arrange_copy(struct arranging *w, uint32_t number, uint32_t conversat
     return result ? result : arrange_next_run(w, number);
 }
 
+/* Runs of marks alone, behind those of all conversations that have messages, say nothing. */
+static int arrange_pass_marks(struct arranging *w, uint32_t number)
+{
+    struct input *in = &w->inputs[number];
+    struct best_mark ignored[2] = {{0}};
+    int result = 0;
+    while (!in->last && in->conversation != UINT32_MAX && !result) {
+        result = arrange_find_marks(w, number, in->conversation, ignored);
+        if (!result)
+            result = in->begin <= in->newest ? -EBADMSG : arrange_next_run(w, number);
+    }
+    return result;
+}
+
 /* The inputs are about to go: what a chain or a list left out would be lost. */
 static int arrange_check(struct arranging *w)
 {
@@ -375,6 +393,8 @@ static int arrange_all(struct arranging *w)
         if (!result && (!first || best[0].at || best[1].at))
             result = arrange_end_run(w, c);
     }
+    for (uint32_t i = 0; i < a->count && !result; i++)
+        result = arrange_pass_marks(w, i);
     if (!result)
         result = arrange_check(w);
     return result ? result : arrange_end(w);

@@ -164,6 +164,49 @@ static void test_what_is_dropped_is_neither_read_nor_unread(void **state)
     expect("bob", 0, 0);
 }
 
+/* A mark may stay when the messages of its conversation are gone; it says nothing any more. */
+static void check_outlived_mark(bool arranged)
+{
+    b->options.segment_size = 100;
+    b->options.inline_commit = true;
+    b->options.arrange = false;
+    b->checkpoints = false; /* the numbers of conversations begin anew */
+    box_open(b);
+    box_send(b, "ann", "bob", "x");
+    uint64_t id = box_send(b, "cleo", "dan", "x");
+    for (int i = 0; i < 60; i++)
+        box_send(b, "ann", "bob", "xxxxxxxxxxxxxxxxxxxx");
+    assert_int_equal(mark("dan", "cleo", id), 0);
+    box_send(b, "ann", "bob", "y");
+    b->options.arrange = arranged;
+    for (int i = 0; i < 2; i++, b->options.retain_bytes = 6400) {
+        box_reopen(b);
+        for (int k = 0; k < 200; k++)
+            store_tick(b->store, 1000);
+    }
+    assert_string_equal(box_page(b, "cleo", "dan", 0, 9, NULL), "");
+    assert_string_equal(strrchr(box_page(b, "ann", "bob", 0, 99, NULL), ' '), " y");
+    b->options.arrange = true;
+    box_reopen(b);
+    box_send(b, "ann", "bob", "z");
+    assert_int_equal(store_compact(b->store, NULL, NULL), 0);
+    box_reopen(b);
+    box_send(b, "cleo", "dan", "again");
+    expect("dan", 1, 0);
+}
+
+static void test_compacting_passes_over_a_mark_that_outlived_its_messages(void **state)
+{
+    (void)state;
+    check_outlived_mark(false);
+}
+
+static void test_merging_passes_over_a_mark_that_outlived_its_messages(void **state)
+{
+    (void)state;
+    check_outlived_mark(true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +218,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_mark_that_is_not_stored_says_nothing, start, stop),
         cmocka_unit_test_setup_teardown(test_what_is_dropped_is_neither_read_nor_unread, start,
                                         stop),
+        cmocka_unit_test_setup_teardown(
+            test_compacting_passes_over_a_mark_that_outlived_its_messages, start, stop),
+        cmocka_unit_test_setup_teardown(test_merging_passes_over_a_mark_that_outlived_its_messages,
+                                        start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

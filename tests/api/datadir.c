@@ -238,6 +238,8 @@ static void a_folder_that_cannot_be_written_is_71(void **state)
 static void a_full_disk_is_74_and_nothing_is_left(void **state)
 {
     (void)state;
+    if (getenv("PARLEY_WRAP")) /* Valgrind writes files of its own */
+        skip();
     server.file_limit = 32;
     assert_int_equal(server_start_fails(&server, NONE), 74);
     assert_non_null(strstr(server.text, "cannot create " FIRST ": File too large"));

@@ -216,7 +216,7 @@ static void a_short_secret_is_refused_and_one_that_others_can_read_is_warned_of(
     }
     write_secret(good, 0600);
     server_start(&server, OPTIONS("--rate", "0"));
-    assert_null(strstr(server.text, "warning"));
+    assert_null(strstr(server.text, "secret"));
     server_signal(&server, SIGTERM);
     assert_int_equal(server_wait_end(&server), 0);
     for (mode_t bit = 01; bit <= 040; bit <<= 1) {

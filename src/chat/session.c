@@ -16,6 +16,9 @@
    kernel holds it up meanwhile. */
 #define SESSION_REST 16
 #define SESSION_REST_MS 100
+/* Of those whose rest is over so many are listened to again at a time: what all of them have waiting
+   would hold up the others. */
+#define SESSION_RESUMES 8
 /* Sends that wait for their commit before no more is read from a connection. */
 #define SESSION_PENDING 1024
 
@@ -183,6 +186,16 @@ static int64_t until_expiry(const struct session *s)
     return s->expires - now;
 }
 
+/* Whether its turn has come among those whose rest is over. */
+static bool session_may_resume(const struct session *s)
+{
+    struct chat *chat = session_chat(s);
+    if (chat->resumed_at != session_now(s))
+        chat->resumed = 0;
+    chat->resumed_at = session_now(s);
+    return chat->resumed++ < SESSION_RESUMES;
+}
+
 void session_timer(struct session *s)
 {
     struct stream *stream = &s->ws.stream;
@@ -192,6 +205,10 @@ void session_timer(struct session *s)
         return;
     }
     int64_t next = SESSION_TICK_MS;
+    if (s->resting && !session_may_resume(s)) {
+        stream_set_timer(stream, 1);
+        return;
+    }
     if (s->resting) {
         s->resting = false;
         session_resume(s);

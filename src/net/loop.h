@@ -20,10 +20,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A timer fires up to one slot late and never early; those of one slot in the order they were set. 512 slots of 128 ms pass in 65 s; a timer
-   further away is looked at once in each round. */
-#define LOOP_SLOT_MS 128
-#define LOOP_SLOTS 512
+/* A timer fires up to one slot late and never early; those of one slot in the order they were set.
+   1,024 slots of 16 ms pass in 16 s; a timer further away is looked at once in each round. */
+#define LOOP_SLOT_MS 16
+#define LOOP_SLOTS 1024
 
 struct watch {
     int fd;          /* -1: not watched, events that are still to be dispatched are dropped */

@@ -47,6 +47,9 @@ LIB_SRC   := $(filter-out src/server/main.c,$(wildcard src/*/*.c))
 LIB_OBJ   := $(LIB_SRC:%.c=$(B)/obj/%.o)
 LIB       := $(B)/libparley.a
 TOOL_SRC  := $(wildcard tools/*.c)
+# The parts of parley-log.
+TOOL_PARTS := $(wildcard tools/*/*.c)
+TOOL_LIB  := $(B)/libtools.a
 BENCH_SRC := $(wildcard bench/*-bench.c)
 # What they share, and their parts; each takes what it names.
 BENCH_PARTS := $(filter-out $(BENCH_SRC),$(wildcard bench/*.c))
@@ -68,8 +71,8 @@ CONFORM_PARTS := $(addprefix $(B)/obj/tests/conformance/,cases.o script.o utf8.o
 TESTS     += $(CONFORM)
 PERF      := $(B)/tests/perf/scenarios
 HELPERS   := $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(wildcard tests/support/*.c))
-SOURCES   := $(LIB_SRC) src/server/main.c $(TOOL_SRC) $(BENCH_SRC) $(BENCH_PARTS)
-FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] bench/*.[ch] tests/*/*.[ch])
+SOURCES   := $(LIB_SRC) src/server/main.c $(TOOL_SRC) $(TOOL_PARTS) $(BENCH_SRC) $(BENCH_PARTS)
+FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] tools/*/*.[ch] bench/*.[ch] tests/*/*.[ch])
 
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -93,19 +96,20 @@ $(B)/obj/%.o: %.c $(STAMP)
 
 $(LIB): $(LIB_OBJ)
 $(BENCH_LIB): $(BENCH_PARTS:%.c=$(B)/obj/%.o)
-$(LIB) $(BENCH_LIB):
+$(TOOL_LIB): $(TOOL_PARTS:%.c=$(B)/obj/%.o)
+$(LIB) $(BENCH_LIB) $(TOOL_LIB):
 	rm -f $@ && $(AR) rcs $@ $^
 
 $(B)/parleyd: $(B)/obj/src/server/main.o $(LIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^
 
-$(B)/%: $(B)/obj/tools/%.o $(LIB)
+$(B)/%: $(B)/obj/tools/%.o $(TOOL_LIB) $(LIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^
 
 $(B)/%: $(B)/obj/bench/%.o $(BENCH_LIB) $(LIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -ldl
 
-$(B)/tests/%: $(B)/obj/tests/%.o $(HELPERS) $(LIB)
+$(B)/tests/%: $(B)/obj/tests/%.o $(HELPERS) $(TOOL_LIB) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka
 
@@ -125,7 +129,7 @@ else
 FUZZ_PARTS += $(B)/obj/tests/fuzz/replay.o
 FUZZ_MAIN  := -lcmocka
 endif
-$(FUZZ): $(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(FUZZ_PARTS) $(LIB)
+$(FUZZ): $(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(FUZZ_PARTS) $(TOOL_LIB) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) $(FUZZ_WRAP) -o $@ $^ $(FUZZ_MAIN) -ldl
 

@@ -9,10 +9,10 @@
  */
 #include "base/args.h"
 #include "base/exit.h"
-#include "base/progress.h"
 #include "base/version.h"
-#include "store/copy.h"
-#include "store/newdir.h"
+#include "log/copy.h"
+#include "log/newdir.h"
+#include "log/progress.h"
 #include "store/walk.h"
 
 #include <errno.h>

@@ -2,12 +2,12 @@
    with the same messages; and a store is opened on it if and only if nothing is wrong.
    The first byte: 1, checks are put right. Then for each segment its length in two bytes and its
    bytes. */
+#include "../../tools/log/copy.h"
 #include "../sim/simdisk.h"
 #include "../sim/world.h"
 #include "base/endian.h"
 #include "codec/crc32c.h"
 #include "fuzz.h"
-#include "store/copy.h"
 #include "store/walk.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* walk, copy, message: what is told of a damaged log, and what of it is saved. */
 #include "../support/store_box.h"
 
-#include "store/copy.h"
+#include "../../tools/log/copy.h"
 #include "store/walk.h"
 
 #include <setjmp.h>

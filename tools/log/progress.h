@@ -2,8 +2,8 @@
  * progress: how far a long command has come, on standard error: on a terminal one line that is
  * overwritten, elsewhere at most a line a second. Nothing is shown in the first second.
  */
-#ifndef BASE_PROGRESS_H
-#define BASE_PROGRESS_H
+#ifndef LOG_PROGRESS_H
+#define LOG_PROGRESS_H
 
 #include <stdbool.h>
 #include <stdint.h>

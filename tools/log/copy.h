@@ -9,8 +9,8 @@
  * written without it is no log that a store may be opened on, for its records say that everything
  * in front of them is durable.
  */
-#ifndef STORE_COPY_H
-#define STORE_COPY_H
+#ifndef LOG_COPY_H
+#define LOG_COPY_H
 
 #include "base/buf.h"
 #include "store/index.h"

@@ -3,8 +3,8 @@
  *
  * Until then it is called NAME.partial. Its files are plain ones, written through `disk`.
  */
-#ifndef STORE_NEWDIR_H
-#define STORE_NEWDIR_H
+#ifndef LOG_NEWDIR_H
+#define LOG_NEWDIR_H
 
 #include "store/disk.h"
 

@@ -1,5 +1,5 @@
 /* newdir: a folder has its name when it is finished, and not before. */
-#include "store/newdir.h"
+#include "../../tools/log/newdir.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "store/newdir.h"
+#include "newdir.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "store/copy.h"
+#include "copy.h"
 
 #include "base/random.h"
 

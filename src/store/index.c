@@ -68,14 +68,13 @@ uint32_t index_find(const struct index *ix, struct slice a, struct slice b)
     return table_find(&ix->pairs, slice_of(pair.bytes, sizeof pair.bytes));
 }
 
-/* The array with room for `need` entries, or NULL. */
+/* The array with room for `need` entries, or NULL. It grows by little, for it is most of what a
+ * conversation costs; where it is large, realloc moves pages and not bytes. */
 static void *index_grow(void *array, uint32_t need, uint32_t *cap, size_t size)
 {
     if (need <= *cap)
         return array;
-    uint32_t more = need <= *cap * 2 ? *cap * 2 : need;
-    if (more < 64)
-        more = 64;
+    uint32_t more = need + need / 16 + 256;
     void *grown = more < INDEX_NONE / 2 ? reallocarray(array, more, size) : NULL;
     if (grown)
         *cap = more;

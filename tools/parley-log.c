@@ -11,7 +11,9 @@
 #include "base/exit.h"
 #include "base/version.h"
 #include "log/copy.h"
+#include "log/head.h"
 #include "log/newdir.h"
+#include "log/order.h"
 #include "log/progress.h"
 #include "store/walk.h"
 
@@ -214,12 +216,18 @@ static enum exit_status read_log(struct job *job, bool thorough, bool by_id,
                                  enum store_status (*record)(void *ctx,
                                                              const struct walk_record *r))
 {
-    const struct walk_handler handler = {
-        .fault = on_fault, .record = record, .progress = on_progress, .ctx = job};
+    const struct walk_handler handler = {.fault = on_fault,
+                                         .lost_head = head_guess,
+                                         .record = record,
+                                         .progress = on_progress,
+                                         .ctx = job};
     enum exit_status status = open_log(job, &handler, thorough);
-    job->walk.by_id = by_id;
+    struct order order = {0};
+    if (by_id)
+        order_init(&order, &job->walk);
     if (status == EXIT_CLEAN)
         status = run_walk(job);
+    order_fini(&order);
     return status == EXIT_CLEAN && job->faults ? EXIT_DAMAGED : status;
 }
 
@@ -429,14 +437,20 @@ static enum exit_status keep_ids(struct job *job)
 
 static enum exit_status run_repair(struct job *job)
 {
-    const struct walk_handler handler = {
-        .fault = on_repair_fault, .record = on_repair, .progress = on_progress, .ctx = job};
+    const struct walk_handler handler = {.fault = on_repair_fault,
+                                         .lost_head = head_guess,
+                                         .record = on_repair,
+                                         .progress = on_progress,
+                                         .ctx = job};
     enum exit_status status = open_log(job, &handler, true);
-    job->walk.salvage = job->walk.by_id = true;
+    struct order order;
+    order_init(&order, &job->walk);
+    job->walk.salvage = true;
     if (status == EXIT_CLEAN)
         status = open_copy(job, false);
     if (status == EXIT_CLEAN)
         status = run_walk(job);
+    order_fini(&order);
     if (status == EXIT_CLEAN)
         status = keep_ids(job);
     status = close_copy(job, status);
@@ -506,6 +520,7 @@ static enum exit_status run_backup(struct job *job)
 {
     const struct walk_handler handler = {.segment = on_backup_segment,
                                          .fault = on_fault_stop,
+                                         .lost_head = head_guess,
                                          .record = on_backup,
                                          .runs = on_backup_runs,
                                          .progress = on_progress,

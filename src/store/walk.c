@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #define WALK_READ (1u << 20) /* bytes of one read */
-#define WALK_READ_ONE 4096   /* where records are read here and there */
 #define WALK_TRIES 100       /* to open all files before one of them goes */
 
 /* ---- saying what is wrong --------------------------------------------------------------- */
@@ -239,14 +238,12 @@ void walk_close(struct walk *w)
     free(w->sizes);
     free(w->lost);
     free(w->left_over);
-    free(w->by_id_list);
     buf_free(&w->runs);
     window_free(&w->window);
     w->names = NULL;
     w->sizes = NULL;
     w->lost = NULL;
     w->left_over = NULL;
-    w->by_id_list = NULL;
 }
 
 /* ---- reading ---------------------------------------------------------------------------- */
@@ -359,36 +356,6 @@ static enum store_status walk_read_head(struct walk *w, uint32_t file, struct se
     return STORE_OK;
 }
 
-/* Whether the segment holds a record if it begins at that place: STORE_END if not. */
-static enum store_status walk_try_base(struct walk *w, uint64_t base)
-{
-    struct record record;
-    uint64_t at = SEGMENT_HEAD;
-    w->segment.head.base = base;
-    return walk_find(w, &at, &record);
-}
-
-/* The head is lost, but segments adjoin: the one in front or the one behind tells where this one
- * begins, and a record that is valid there proves it. STORE_END if none is. */
-static enum store_status walk_guess_head(struct walk *w)
-{
-    w->segment.head.first_id = w->names[w->file];
-    w->segment.head.log = w->log;
-    w->head_read = false;
-    enum store_status status = w->adrift ? STORE_END : walk_try_base(w, w->end);
-    if (status != STORE_END || w->file + 1 == w->name_count)
-        return status;
-    struct segment_head next;
-    uint8_t p[SEGMENT_HEAD];
-    enum segment_head_status found = SEGMENT_HEAD_BROKEN;
-    uint32_t version;
-    status = walk_read_head(w, w->file + 1, &next, p, &found, &version);
-    if (status)
-        return status;
-    return found == SEGMENT_HEAD_OK && next.base >= w->size ? walk_try_base(w, next.base - w->size)
-                                                            : STORE_END;
-}
-
 /* All of the segment is passed over; where the next one begins, its head alone can say. */
 static enum store_status walk_skip(struct walk *w, enum store_status told)
 {
@@ -438,7 +405,10 @@ static enum store_status walk_head(struct walk *w)
         return status ? status : STORE_END;
     }
     static const char what[] = "this is not the head of a segment of parley";
-    status = walk_guess_head(w);
+    *head = (struct segment_head){.first_id = w->names[w->file], .log = w->log};
+    w->head_read = false;
+    status =
+        w->handler->lost_head ? w->handler->lost_head(w->handler->ctx, w, &head->base) : STORE_END;
     if (status == STORE_END)
         return walk_skip(w, walk_damaged(w, 0, w->size, what));
     return status ? status : walk_damaged(w, 0, 0, what);
@@ -652,17 +622,6 @@ static enum store_status walk_deliver(const struct walk *w, uint64_t at,
     return w->handler->record ? w->handler->record(w->handler->ctx, &out) : STORE_OK;
 }
 
-/* Comes later, when all of the segment is known. */
-static enum store_status walk_keep(struct walk *w, uint64_t at, const struct record *record)
-{
-    void *list = walk_grow(w->by_id_list, w->by_id_count, &w->by_id_cap, sizeof *w->by_id_list);
-    if (!list)
-        return walk_refused_segment(w, "read", -ENOMEM);
-    w->by_id_list = list;
-    w->by_id_list[w->by_id_count++] = (struct walk_id){record->id, at};
-    return STORE_OK;
-}
-
 /* Whether the record is taken, and is one of a conversation: STORE_END if not. */
 static enum store_status walk_judge(struct walk *w, uint64_t at, const struct record *record,
                                     const uint8_t *p, struct store_message *message,
@@ -716,11 +675,11 @@ static enum store_status walk_take(struct walk *w, uint64_t at, const struct rec
         w->next_id = record->id + 1;
     if (record->date > w->last_date)
         w->last_date = record->date;
-    if (!w->segment.head.end)
-        return walk_deliver(w, at, record, p, &message);
-    w->before = *record;
-    w->before_at = at;
-    return w->by_id ? walk_keep(w, at, record) : walk_deliver(w, at, record, p, &message);
+    if (w->segment.head.end) {
+        w->before = *record;
+        w->before_at = at;
+    }
+    return walk_deliver(w, at, record, p, &message);
 }
 
 /* ---- a segment -------------------------------------------------------------------------- */
@@ -852,40 +811,6 @@ static void walk_note_run(struct walk *w, uint32_t conversation, uint64_t last)
     buf_append(&w->runs, run, sizeof run);
 }
 
-static int walk_compare_ids(const void *a, const void *b)
-{
-    const struct walk_id *x = a, *y = b;
-    return (x->id > y->id) - (x->id < y->id);
-}
-
-/* Once more, in the order of the ids. What was wrong with them has been told. */
-static enum store_status walk_by_id(struct walk *w)
-{
-    enum store_status status = STORE_OK;
-    if (w->by_id_count)
-        qsort(w->by_id_list, w->by_id_count, sizeof *w->by_id_list, walk_compare_ids);
-    w->window.least = WALK_READ_ONE;
-    for (uint32_t i = 0; i < w->by_id_count && !status; i++) {
-        struct record record;
-        struct store_message message;
-        struct message_names room;
-        const uint8_t *p;
-        uint64_t at = w->by_id_list[i].at;
-        size_t wrong_at;
-        if (i && w->by_id_list[i].id == w->by_id_list[i - 1].id) {
-            status = walk_damaged(w, at, 0, "id %" PRIu64 " is there twice", w->by_id_list[i].id);
-            continue;
-        }
-        status = walk_record_at(w, at, &record, &p);
-        if (!status && (record.kind == RECORD_KIND_MARK ||
-                        !message_read(&message, &room, record_json(&record, p), &wrong_at)))
-            status = walk_deliver(w, at, &record, p, &message);
-    }
-    w->window.least = WALK_READ;
-    w->by_id_count = 0;
-    return status;
-}
-
 /* The list behind the records must be that of the runs that were met. */
 static enum store_status walk_runs(struct walk *w, uint64_t at)
 {
@@ -932,8 +857,6 @@ static enum store_status walk_arranged(struct walk *w, uint64_t at)
     if (w->before.length)
         walk_note_run(w, w->before.conversation, w->before_at);
     w->before.length = 0;
-    if (!status && w->by_id)
-        status = walk_by_id(w);
     w->size = end + list;
     return status ? status : walk_runs(w, end);
 }

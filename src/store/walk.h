@@ -8,8 +8,7 @@
  *   walk_run     calls back, in the order of the log
  *   walk_close
  *
- * An arranged segment is read in the order of its runs: ids rise in each of them only, unless `by_id`
- * asks for the order of the ids, which costs 16 bytes of memory for each of its records.
+ * An arranged segment is read in the order of its runs: ids rise in each of them only.
  *
  * A callback that returns anything but STORE_OK ends the walk. One that lets it go on after a fault
  * hears of the next whole record. What follows from a loss is no fault of its own: a record may
@@ -45,6 +44,8 @@ struct walk_record {
     const struct store_message *message; /* of a thorough walk; NULL: it is a mark */
 };
 
+struct walk;
+
 /* Any of the functions may be NULL. */
 struct walk_handler {
     enum store_status (*segment)(void *ctx, const struct segment_head *head);
@@ -52,12 +53,11 @@ struct walk_handler {
     /* Of an arranged segment, behind its records. */
     enum store_status (*runs)(void *ctx, struct slice bytes);
     enum store_status (*fault)(void *ctx, const struct walk_fault *fault);
+    /* The head of this segment cannot be read: finds out its place. STORE_END: nobody can tell, and
+     * the segment is passed over. */
+    enum store_status (*lost_head)(void *ctx, const struct walk *w, uint64_t *base);
     void (*progress)(void *ctx, uint64_t done, uint64_t total); /* about once a MiB */
     void *ctx;
-};
-
-struct walk_id {
-    uint64_t id, at; /* offset */
 };
 
 struct walk_range {
@@ -72,7 +72,6 @@ struct walk {
     struct index *index;       /* empty; loaded, without index_load_end */
     struct store_error *error; /* what the system refused */
     bool thorough;             /* looks into every message, not only a conversation's first */
-    bool by_id;                /* the records of arranged segments come in the order of their ids */
     bool salvage;              /* looks for whole records in a torn end, too */
     /* NULL, or the index is filled already, and the log is read from the place of this checkpoint on.
      * One that does not fit the log ends the walk with STORE_END. */
@@ -122,8 +121,6 @@ struct walk {
     uint64_t before_at;   /* its offset */
     uint64_t held[2];     /* marks that wait for the first message of their run */
     struct buf runs;      /* the list that it should have */
-    struct walk_id *by_id_list;
-    uint32_t by_id_count, by_id_cap;
 };
 
 __attribute__((warn_unused_result)) enum store_status walk_open(struct walk *w);

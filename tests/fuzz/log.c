@@ -3,6 +3,8 @@
    The first byte: 1, checks are put right. Then for each segment its length in two bytes and its
    bytes. */
 #include "../../tools/log/copy.h"
+#include "../../tools/log/head.h"
+#include "../../tools/log/order.h"
 #include "../sim/simdisk.h"
 #include "../sim/world.h"
 #include "base/endian.h"
@@ -89,7 +91,8 @@ static void walk(struct simdisk *d, struct told *t, bool salvage)
     struct segments segments = {0};
     struct index index;
     struct store_error error = {{0}};
-    const struct walk_handler handler = {.record = on_record, .fault = on_fault, .ctx = t};
+    const struct walk_handler handler = {
+        .record = on_record, .fault = on_fault, .lost_head = head_guess, .ctx = t};
     CHECK(index_init(&index) == 0);
     struct walk w = {.disk = &d->disk,
                      .handler = &handler,
@@ -97,9 +100,12 @@ static void walk(struct simdisk *d, struct told *t, bool salvage)
                      .index = &index,
                      .error = &error,
                      .thorough = true,
-                     .by_id = salvage,
                      .salvage = salvage};
+    struct order order = {0};
+    if (salvage)
+        order_init(&order, &w);
     CHECK(walk_open(&w) == STORE_OK && walk_run(&w) == STORE_OK);
+    order_fini(&order);
     CHECK((salvage || (w.messages == t->records && w.marks == t->marks)) &&
           index.conversation_count - index.hole_count <= t->records);
     CHECK(!t->faults.failed && !t->messages.failed);

@@ -2,6 +2,7 @@
 #include "../support/store_box.h"
 
 #include "../../tools/log/copy.h"
+#include "../../tools/log/head.h"
 #include "store/walk.h"
 
 #include <setjmp.h>
@@ -63,7 +64,8 @@ static enum store_status walk_folder(const char *path, struct told *t, struct co
     struct index index;
     struct store_error error = {{0}};
     *t = (struct told){.copy = copy};
-    const struct walk_handler handler = {.record = on_record, .fault = on_fault, .ctx = t};
+    const struct walk_handler handler = {
+        .record = on_record, .fault = on_fault, .lost_head = head_guess, .ctx = t};
     assert_int_equal(disk_open_dir_reading(&disk, path), 0);
     assert_int_equal(index_init(&index), 0);
     t->walk = (struct walk){.disk = &disk,

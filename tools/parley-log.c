@@ -289,7 +289,7 @@ static enum exit_status run_verify(struct job *job)
     else
         printf("no damage; ");
     printf("messages: %" PRIu64 ", bytes: %" PRIu64 ", segments: %" PRIu32 "\n", job->walk.messages,
-           job->walk.total, job->segments.count);
+           job->walk.dir.total, job->segments.count);
     return status;
 }
 
@@ -315,10 +315,11 @@ static enum exit_status run_stats(struct job *job)
     printf("conversations  %" PRIu32 "\n", job->index.conversation_count - job->index.hole_count);
     printf("users          %" PRIu32 "\n", job->index.user_count);
     printf("segments       %" PRIu32 "\n", job->segments.count);
-    printf("bytes          %" PRIu64 "\n", w->total);
+    printf("bytes          %" PRIu64 "\n", w->dir.total);
     if (w->messages == 0)
         return status;
-    double messages = (double)w->messages, json = (double)w->json_bytes, total = (double)w->total;
+    double messages = (double)w->messages, json = (double)w->json_bytes,
+           total = (double)w->dir.total;
     printf("bytes/message  %.1f\n", total / messages);
     printf("overhead       %.1f bytes a message beside its JSON, %.1f %%\n",
            (total - json) / messages, (total - json) / json * 100);
@@ -487,9 +488,9 @@ static enum store_status on_backup_runs(void *ctx, struct slice bytes)
 static enum exit_status copy_begin(struct job *job)
 {
     uint8_t p[LOG_BEGIN];
-    if (!job->walk.begin.place)
+    if (!job->walk.dir.begin.place)
         return EXIT_CLEAN;
-    log_begin_write(&job->walk.begin, p);
+    log_begin_write(&job->walk.dir.begin, p);
     int result = disk_write_file(&job->out_dir.disk, LOG_BEGIN_NAME, p, sizeof p);
     return result ? refused(job, "write", job->out_dir.partial, result) : EXIT_CLEAN;
 }

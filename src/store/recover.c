@@ -69,11 +69,11 @@ static enum store_status recover_mend(struct recovery *r)
         log_write(r->s->options.log, LOG_WARN, "%s, begun and never used, is removed", name);
     }
     /* The name of what makes them needless may be known to the kernel alone. */
-    int named = r->walk.left_count ? r->disk->sync_dir(r->disk->ctx) : 0;
+    int named = r->walk.dir.left_over.count ? r->disk->sync_dir(r->disk->ctx) : 0;
     if (named)
         return walk_refused(&r->walk, "sync", "", named);
-    for (uint32_t i = 0; i < r->walk.left_count; i++) {
-        segment_name(name, r->walk.left_over[i]);
+    for (uint32_t i = 0; i < r->walk.dir.left_over.count; i++) {
+        segment_name(name, r->walk.dir.left_over.at[i].head.first_id);
         int result = r->disk->remove(r->disk->ctx, name);
         if (result)
             return walk_refused(&r->walk, "remove", name, result);
@@ -83,7 +83,7 @@ static enum store_status recover_mend(struct recovery *r)
     /* Prepared space goes as well: what is begun anew is known. */
     const struct segment *last = all->count ? segments_last(all) : NULL;
     uint64_t size = last ? r->s->end - last->head.base : 0;
-    if (!last || r->walk.sizes[all->count - 1] == size)
+    if (!last || last->size == size)
         return STORE_OK;
     int result = r->disk->truncate(r->disk->ctx, last->file, size);
     if (result)
@@ -256,7 +256,7 @@ static enum store_status recover_read(struct recovery *r)
         r->s->checkpointed = head.place;
         if (status == STORE_OK && recover_is_whole(r, &head)) {
             /* Of what was dropped since, nobody knows how much had been read. */
-            if (head.begin != r->walk.begin.place)
+            if (head.begin != r->walk.dir.begin.place)
                 index_drop(&r->s->index, 0, walk_first_id(&r->walk), NULL, 0);
             return STORE_OK;
         }
@@ -280,7 +280,7 @@ enum store_status recover_log(struct store *s, struct store_error *error)
 {
     struct recovery r = {.s = s, .disk = s->options.disk, .error = error};
     enum store_status status = recover_read(&r);
-    s->index.begin = r.walk.begin.place;
+    s->index.begin = r.walk.dir.begin.place;
     if (!status && (index_load_end(&s->index) || keys_load_end(&s->keys)))
         status = walk_refused(&r.walk, "read", "", -ENOMEM);
     if (!status) {

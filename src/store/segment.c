@@ -91,7 +91,8 @@ const struct segment *segments_find(const struct segments *s, uint64_t place)
 void segments_fini(struct segments *s, const struct disk *disk)
 {
     for (uint32_t i = 0; i < s->count; i++)
-        disk->close(disk->ctx, s->at[i].file);
+        if (s->at[i].file >= 0)
+            disk->close(disk->ctx, s->at[i].file);
     free(s->at);
     *s = (struct segments){0};
 }

@@ -12,7 +12,7 @@
 struct segment {
     struct segment_head head;
     int file;
-    uint64_t size; /* bytes of the file of an arranged one */
+    uint64_t size; /* bytes of the file: of an arranged one; of others, when they were opened */
     bool stuck;    /* it could not be arranged */
 };
 

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #define WALK_READ (1u << 20) /* bytes of one read */
-#define WALK_TRIES 100       /* to open all files before one of them goes */
 
 /* ---- saying what is wrong --------------------------------------------------------------- */
 
@@ -21,20 +20,17 @@ enum store_status walk_refused(const struct walk *w, const char *verb, const cha
     return disk_failed(error) ? STORE_IO : STORE_SYSTEM;
 }
 
-static enum store_status walk_refused_segment(const struct walk *w, const char *verb, int error)
+static enum store_status walk_tell_file(const struct walk *w, enum walk_kind kind, const char *file,
+                                        uint64_t at, uint64_t bytes, const char *what)
 {
-    char name[SEGMENT_NAME];
-    segment_name(name, w->names[w->file]);
-    return walk_refused(w, verb, name, error);
+    const struct walk_fault fault = {kind, file, at, bytes, what};
+    return w->handler->fault ? w->handler->fault(w->handler->ctx, &fault) : STORE_OK;
 }
 
 static enum store_status walk_tell(const struct walk *w, enum walk_kind kind, uint64_t at,
                                    uint64_t bytes, const char *what)
 {
-    char name[SEGMENT_NAME];
-    segment_name(name, w->names[w->file]);
-    struct walk_fault fault = {kind, name, at, bytes, what};
-    return w->handler->fault ? w->handler->fault(w->handler->ctx, &fault) : STORE_OK;
+    return walk_tell_file(w, kind, w->name, at, bytes, what);
 }
 
 __attribute__((format(printf, 4, 5))) static enum store_status
@@ -50,200 +46,62 @@ walk_damaged(const struct walk *w, uint64_t at, uint64_t bytes, const char *form
 
 /* ---- what was lost ---------------------------------------------------------------------- */
 
-/* An array of `count` entries with room for one more, or NULL. */
-static void *walk_grow(void *array, uint32_t count, uint32_t *cap, size_t size)
-{
-    if (count < *cap)
-        return array;
-    uint32_t more = count ? count * 2 : 64;
-    void *grown = more > count ? reallocarray(array, more, size) : NULL;
-    if (grown)
-        *cap = more;
-    return grown;
-}
-
 static enum store_status walk_lose(struct walk *w, uint64_t from, uint64_t to)
 {
-    void *lost = walk_grow(w->lost, w->lost_count, &w->lost_cap, sizeof *w->lost);
-    if (!lost)
-        return walk_refused_segment(w, "read", -ENOMEM);
-    w->lost = lost;
-    w->lost[w->lost_count++] = (struct walk_range){from, to};
-    return STORE_OK;
+    const struct walk_range range = {from, to};
+    buf_append(&w->lost, &range, sizeof range);
+    return w->lost.failed ? walk_refused(w, "read", w->name, -ENOMEM) : STORE_OK;
 }
 
 static bool walk_is_lost(const struct walk *w, uint64_t place)
 {
-    for (uint32_t i = w->lost_count; i-- > 0 && w->lost[i].to > place;)
-        if (w->lost[i].from <= place)
+    const struct walk_range *all = (const struct walk_range *)(const void *)w->lost.p;
+    for (size_t i = w->lost.n / sizeof *all; i-- > 0 && all[i].to > place;)
+        if (all[i].from <= place)
             return true;
     return false;
 }
 
-/* ---- the files -------------------------------------------------------------------------- */
+/* ---- opening and closing ----------------------------------------------------------------- */
 
-static void walk_each_name(void *arg, const char *name)
+static void walk_stray(void *ctx, const char *name)
 {
-    struct walk *w = arg;
-    uint64_t first_id;
-    enum segment_name_status status = segment_name_parse(name, &first_id);
-    if (w->listing || status == SEGMENT_NAME_OTHER)
-        return;
-    if (status == SEGMENT_NAME_WRONG) {
-        struct log_text text;
-        struct walk_fault fault = {WALK_STRAY, log_safe(&text, slice_str(name)), 0, 0,
-                                   "this is no segment of the log, whose names are 16 hexadecimal "
-                                   "digits and .seg; move it away"};
-        w->listing = w->handler->fault ? w->handler->fault(w->handler->ctx, &fault) : STORE_OK;
-        return;
-    }
-    void *names = walk_grow(w->names, w->name_count, &w->name_cap, sizeof *w->names);
-    if (!names) {
-        w->listing = walk_refused(w, "list", "", -ENOMEM);
-        return;
-    }
-    w->names = names;
-    w->names[w->name_count++] = first_id;
+    struct walk *w = ctx;
+    struct log_text text;
+    if (!w->listing)
+        w->listing = walk_tell_file(w, WALK_STRAY, log_safe(&text, slice_str(name)), 0, 0,
+                                    "this is no segment of the log, whose names are 16 hexadecimal "
+                                    "digits and .seg; move it away");
 }
 
-static int walk_compare(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static enum store_status walk_list(struct walk *w)
-{
-    int result = w->disk->list(w->disk->ctx, walk_each_name, w);
-    if (w->listing)
-        return w->listing;
-    if (result)
-        return walk_refused(w, "list", "", result);
-    if (w->name_count)
-        qsort(w->names, w->name_count, sizeof *w->names, walk_compare);
-    return STORE_OK;
-}
-
-/* Whether an arranged segment has taken its place, or it was dropped: a crash came in between. */
-static bool walk_is_left_over(const struct walk *w, const struct segment_head *head, uint64_t size)
-{
-    uint64_t end = head->end ? head->end : head->base + size;
-    if (w->begin.place && head->log == w->begin.log && end <= w->begin.place)
-        return true;
-    const struct segment *before = w->segments->count ? segments_last(w->segments) : NULL;
-    return before && before->head.log == head->log && head->base < before->head.end;
-}
-
-/* The next file of the list: takes its place among the segments, or is left over. */
-static enum store_status walk_open_segment(struct walk *w, uint64_t first_id)
-{
-    char name[SEGMENT_NAME];
-    uint8_t p[SEGMENT_HEAD];
-    uint32_t version, kept = w->segments->count;
-    void *left = walk_grow(w->left_over, w->left_count, &w->left_cap, sizeof *w->left_over);
-    segment_name(name, first_id);
-    if (segments_reserve(w->segments) || !left)
-        return walk_refused(w, "open", name, -ENOMEM);
-    w->left_over = left;
-    struct segment segment = {.file = w->disk->open(w->disk->ctx, name, 0)};
-    if (segment.file == -ENOENT)
-        return STORE_END;
-    if (segment.file < 0)
-        return walk_refused(w, "open", name, segment.file);
-    int64_t size = w->disk->size(w->disk->ctx, segment.file);
-    int64_t got = size < 0 ? size : w->disk->pread(w->disk->ctx, segment.file, p, sizeof p, 0);
-    segment.size = (uint64_t)size;
-    bool whole =
-        got == sizeof p && segment_head_read(&segment.head, p, &version) == SEGMENT_HEAD_OK;
-    if (!whole)
-        segment.head = (struct segment_head){.first_id = first_id};
-    if (whole && walk_is_left_over(w, &segment.head, segment.size)) {
-        w->disk->close(w->disk->ctx, segment.file);
-        w->left_over[w->left_count++] = first_id;
-        return STORE_OK;
-    }
-    segments_push(w->segments, &segment);
-    if (got < 0)
-        return walk_refused(w, "read", name, (int)got);
-    w->names[kept] = first_id;
-    w->sizes[kept] = segment.size;
-    w->total += segment.size;
-    return STORE_OK;
-}
-
-/* Where the log begins. Without the file, at its first byte. */
-static enum store_status walk_read_begin(struct walk *w)
-{
-    uint8_t p[LOG_BEGIN + 1];
-    w->begin = (struct log_begin){0};
-    int file = w->disk->open(w->disk->ctx, LOG_BEGIN_NAME, 0);
-    if (file == -ENOENT)
-        return STORE_OK;
-    int64_t got = file < 0 ? file : w->disk->pread(w->disk->ctx, file, p, sizeof p, 0);
-    if (file >= 0)
-        w->disk->close(w->disk->ctx, file);
-    if (got < 0)
-        return walk_refused(w, "read", LOG_BEGIN_NAME, (int)got);
-    bool whole = got == LOG_BEGIN && log_begin_read(&w->begin, p);
-    if (whole && w->name_count)
-        return STORE_OK;
-    w->begin = (struct log_begin){0};
-    w->adrift = true;
-    struct walk_fault fault = {WALK_DAMAGE, LOG_BEGIN_NAME, 0, 0,
-                               whole ? "all segments behind it are missing"
-                                     : "this does not say where the log begins"};
-    return w->handler->fault ? w->handler->fault(w->handler->ctx, &fault) : STORE_OK;
-}
-
-static enum store_status walk_open_all(struct walk *w)
-{
-    /* In this order: a server says that the log begins later before a segment is gone. */
-    enum store_status status = walk_list(w);
-    if (!status)
-        status = walk_read_begin(w);
-    if (status || w->name_count == 0)
-        return status;
-    w->sizes = calloc(w->name_count, sizeof *w->sizes);
-    if (!w->sizes)
-        return walk_refused(w, "open", "", -ENOMEM);
-    for (uint32_t i = 0; i < w->name_count && !status; i++)
-        status = walk_open_segment(w, w->names[i]);
-    w->name_count = w->segments->count;
-    w->end = w->begin.place;
-    return status;
-}
-
-/* Some of them may be replaced, or dropped, by a server while they are opened. */
 enum store_status walk_open(struct walk *w)
 {
     w->next_id = 1;
     w->window = (struct window){.disk = w->disk, .least = WALK_READ};
-    enum store_status status = walk_open_all(w);
-    for (int i = 0; status == STORE_END && i < WALK_TRIES; i++) {
-        segments_fini(w->segments, w->disk);
-        free(w->sizes);
-        w->sizes = NULL;
-        w->name_count = w->left_count = 0;
-        w->total = 0;
-        status = walk_open_all(w);
-    }
-    if (status == STORE_END)
+    w->dir =
+        (struct logdir){.disk = w->disk, .segments = w->segments, .stray = walk_stray, .ctx = w};
+    int result = logdir_open(&w->dir);
+    if (w->listing)
+        return w->listing;
+    if (result < 0)
+        return walk_refused(w, w->dir.verb, w->dir.name, result);
+    if (result) {
         snprintf(w->error->text, sizeof w->error->text, "the files change all the time; try again");
-    return status == STORE_END ? STORE_SYSTEM : status;
+        return STORE_SYSTEM;
+    }
+    w->end = w->dir.begin.place;
+    w->adrift = w->dir.begin_wrong;
+    return w->adrift ? walk_tell_file(w, WALK_DAMAGE, LOG_BEGIN_NAME, 0, 0, w->dir.begin_wrong)
+                     : STORE_OK;
 }
 
 void walk_close(struct walk *w)
 {
-    free(w->names);
-    free(w->sizes);
-    free(w->lost);
-    free(w->left_over);
+    if (w->dir.disk)
+        logdir_fini(&w->dir);
+    buf_free(&w->lost);
     buf_free(&w->runs);
     window_free(&w->window);
-    w->names = NULL;
-    w->sizes = NULL;
-    w->lost = NULL;
-    w->left_over = NULL;
 }
 
 /* ---- reading ---------------------------------------------------------------------------- */
@@ -252,19 +110,23 @@ static void walk_select(struct walk *w, uint32_t file)
 {
     w->file = file;
     w->segment = w->segments->at[file];
-    w->size = w->sizes[file];
+    w->size = w->segment.size;
+    segment_name(w->name, w->segment.head.first_id);
     w->window.file = w->segment.file;
     w->window.n = 0;
     w->zero_at = UINT64_MAX;
 }
 
+static bool walk_is_last(const struct walk *w)
+{
+    return w->file + 1 == w->segments->count;
+}
+
 /* Its server has taken back what it could not write whole. */
 static enum store_status walk_shrunk(const struct walk *w)
 {
-    char name[SEGMENT_NAME];
-    segment_name(name, w->names[w->file]);
     snprintf(w->error->text, sizeof w->error->text,
-             "%s became shorter while it was read; try again", name);
+             "%s became shorter while it was read; try again", w->name);
     return STORE_IO;
 }
 
@@ -274,9 +136,9 @@ static enum store_status walk_bytes(struct walk *w, uint64_t at, size_t n, const
     uint64_t read_at = w->window.at;
     int result = window_get(&w->window, at, n, out);
     if (result)
-        return result == -ENODATA ? walk_shrunk(w) : walk_refused_segment(w, "read", result);
+        return result == -ENODATA ? walk_shrunk(w) : walk_refused(w, "read", w->name, result);
     if (w->window.at != read_at && w->handler->progress)
-        w->handler->progress(w->handler->ctx, w->done + at, w->total);
+        w->handler->progress(w->handler->ctx, w->done + at, w->dir.total);
     return STORE_OK;
 }
 
@@ -297,7 +159,7 @@ static enum store_status walk_trim(struct walk *w)
             }
         }
         if (result)
-            return walk_refused_segment(w, "read", result);
+            return walk_refused(w, "read", w->name, result);
         while (n && !p[n - 1])
             n--, used--;
         if (n)
@@ -343,19 +205,6 @@ static enum store_status walk_find(struct walk *w, uint64_t *at, struct record *
 
 /* ---- the head of a segment -------------------------------------------------------------- */
 
-static enum store_status walk_read_head(struct walk *w, uint32_t file, struct segment_head *head,
-                                        uint8_t p[SEGMENT_HEAD], enum segment_head_status *found,
-                                        uint32_t *version)
-{
-    size_t n = w->sizes[file] < SEGMENT_HEAD ? (size_t)w->sizes[file] : SEGMENT_HEAD;
-    memset(p, 0, SEGMENT_HEAD);
-    int64_t got = w->disk->pread(w->disk->ctx, w->segments->at[file].file, p, n, 0);
-    if (got != (int64_t)n)
-        return walk_refused_segment(w, "read", got < 0 ? (int)got : -EIO);
-    *found = segment_head_read(head, p, version);
-    return STORE_OK;
-}
-
 /* All of the segment is passed over; where the next one begins, its head alone can say. */
 static enum store_status walk_skip(struct walk *w, enum store_status told)
 {
@@ -382,30 +231,32 @@ static enum store_status walk_newer(struct walk *w, uint8_t p[SEGMENT_HEAD], uin
 static enum store_status walk_head(struct walk *w)
 {
     struct segment_head *head = &w->segment.head;
-    uint8_t p[SEGMENT_HEAD];
-    enum segment_head_status found;
+    uint8_t p[SEGMENT_HEAD] = {0};
     uint32_t version;
-    enum store_status status = walk_read_head(w, w->file, head, p, &found, &version);
-    if (status)
-        return status;
+    size_t n = w->size < SEGMENT_HEAD ? (size_t)w->size : SEGMENT_HEAD;
+    int64_t got = w->disk->pread(w->disk->ctx, w->segment.file, p, n, 0);
+    if (got != (int64_t)n)
+        return walk_refused(w, "read", w->name, got < 0 ? (int)got : -EIO);
+    uint64_t named = head->first_id;
+    enum segment_head_status found = segment_head_read(head, p, &version);
+    enum store_status status;
     w->head_read = true;
     if (found == SEGMENT_HEAD_NEWER)
         return walk_newer(w, p, version);
     /* What is missing of a shorter one's check would be zero. */
     if (found == SEGMENT_HEAD_OK && w->size >= SEGMENT_HEAD) {
-        if (head->first_id == w->names[w->file])
+        if (head->first_id == named)
             return STORE_OK;
         return walk_damaged(w, 24, 0, "this is the segment of id %" PRIu64, head->first_id);
     }
-    if (w->file + 1 == w->name_count && w->size <= SEGMENT_HEAD &&
-        segment_head_torn(p, (size_t)w->size)) {
+    if (walk_is_last(w) && w->size <= SEGMENT_HEAD && segment_head_torn(p, (size_t)w->size)) {
         w->torn_head = true;
         w->durable = w->end; /* or it would not have been begun */
         status = walk_tell(w, WALK_TORN, 0, w->size, "it was begun and never used");
         return status ? status : STORE_END;
     }
     static const char what[] = "this is not the head of a segment of parley";
-    *head = (struct segment_head){.first_id = w->names[w->file], .log = w->log};
+    *head = (struct segment_head){.first_id = named, .log = w->log};
     w->head_read = false;
     status =
         w->handler->lost_head ? w->handler->lost_head(w->handler->ctx, w, &head->base) : STORE_END;
@@ -446,7 +297,6 @@ static enum store_status walk_join(struct walk *w)
     w->log = head->log;
     w->durable = w->end;
     w->segments->at[w->file].head = *head;
-    w->segment.size = w->sizes[w->file];
     return w->handler->segment ? w->handler->segment(w->handler->ctx, head) : STORE_OK;
 }
 
@@ -471,7 +321,7 @@ static enum store_status walk_conversation(struct walk *w, uint64_t at, const st
                      ? -ERANGE
                      : index_load_users(w->index, m->from, m->to, record->conversation);
     if (result == -ENOMEM)
-        return walk_refused_segment(w, "read", result);
+        return walk_refused(w, "read", w->name, result);
     if (result)
         return walk_damaged(w, at, 0, "conversation %" PRIu32 " %s", record->conversation,
                             result == -ERANGE ? "cannot be: not so many were begun"
@@ -542,7 +392,7 @@ static bool walk_fits(const struct walk *w, const struct record *record, uint64_
     if (w->segment.head.end && prev && prev >= base)
         return walk_is_lost(w, prev);
     if (prev == last || (prev > last && walk_is_lost(w, prev)) ||
-        (prev < w->begin.place && last == 0))
+        (prev < w->dir.begin.place && last == 0))
         return true;
     /* Of an arranged segment it says no more than that it is there. */
     const struct segment *there = walk_segment_of(w, prev);
@@ -726,7 +576,7 @@ static enum store_status walk_gap(struct walk *w, uint64_t *at)
     struct record record = {0};
     char what[128];
     bool arranged = w->segment.head.end; /* durable before it had its name */
-    bool last = w->file + 1 == w->name_count && !arranged;
+    bool last = walk_is_last(w) && !arranged;
     enum store_status status = last ? walk_was_durable(w, from, &proof, &record) : STORE_OK;
     if (status && status != STORE_END)
         return status;
@@ -776,7 +626,7 @@ static enum store_status walk_start(struct walk *w, uint64_t *at)
     const struct checkpoint_head *start = w->start;
     uint64_t base = w->segment.head.base;
     uint64_t end = w->segment.head.end ? w->segment.head.end : base + w->size;
-    bool last = w->file + 1 == w->name_count;
+    bool last = walk_is_last(w);
     if (start->log != w->segment.head.log)
         return STORE_END;
     if (end <= start->place && !last) {
@@ -820,7 +670,7 @@ static enum store_status walk_runs(struct walk *w, uint64_t at)
     le32_store(check, crc32c(0, w->runs.p, w->runs.n));
     buf_append(&w->runs, check, sizeof check);
     if (w->runs.failed)
-        return walk_refused_segment(w, "read", -ENOMEM);
+        return walk_refused(w, "read", w->name, -ENOMEM);
     enum store_status status = walk_bytes(w, at, n, &p);
     if (!status && (w->runs.n != n || memcmp(p, w->runs.p, n) != 0))
         status = walk_damaged(w, at, 0, "the list of its runs is not that of its records");
@@ -867,7 +717,7 @@ static enum store_status walk_raw(struct walk *w, uint64_t at)
 {
     struct record record;
     const uint8_t *p;
-    bool last = w->file + 1 == w->name_count;
+    bool last = walk_is_last(w);
     enum store_status status = last ? walk_trim(w) : STORE_OK;
     uint64_t whole = at;
     w->end = w->segment.head.base + at;
@@ -911,7 +761,7 @@ static enum store_status walk_segment(struct walk *w)
 
 enum store_status walk_run(struct walk *w)
 {
-    for (uint32_t i = 0; i < w->name_count; i++) {
+    for (uint32_t i = 0; i < w->segments->count; i++) {
         walk_select(w, i);
         enum store_status status = walk_segment(w);
         if (status)

@@ -18,8 +18,8 @@
 #define STORE_WALK_H
 
 #include "store/checkpoint.h"
+#include "store/logdir.h"
 #include "store/message.h"
-#include "store/segment.h"
 #include "store/window.h"
 
 enum walk_kind {
@@ -89,27 +89,22 @@ struct walk {
     uint64_t last_place; /* of the last record; 0: there is none */
     uint32_t last_check; /* its check */
     uint64_t torn_bytes; /* behind the last whole record, and not zero */
-    struct log_begin begin; /* what the file of this name says; zero: there is none */
-    uint64_t *left_over; /* first ids of segments that are in the folder and replaced, or dropped */
-    uint32_t left_count, left_cap;
-    bool torn_head; /* the last file is a segment whose head was not finished */
+    struct logdir dir;   /* its files */
+    bool torn_head;      /* the last file is a segment whose head was not finished */
 
     /* The walk's own. */
-    uint64_t *names; /* first ids, as in the names of the files */
-    uint32_t name_count, name_cap;
-    enum store_status listing; /* what the listing of the folder met */
-    uint64_t *sizes;           /* of the files, when they were opened */
-    uint64_t total, done;      /* bytes of all of them; of those that are behind */
+    enum store_status listing; /* what was said of a file that is none of the log's */
+    uint64_t done;             /* bytes of the files that are behind */
     uint64_t log;              /* identity of the log; from the first head that is whole */
     bool known;                /* there was one */
     bool head_read;            /* that of this segment is whole */
     bool begun;                /* the segment that `start` lies in has been reached */
     bool adrift;               /* where the next segment begins cannot be told */
-    struct walk_range *lost;   /* in order */
-    uint32_t lost_count, lost_cap;
+    struct buf lost;           /* struct walk_range, each; in order */
 
     /* The file that is read. */
     uint32_t file;
+    char name[SEGMENT_NAME];
     struct segment segment;
     uint64_t size;    /* of its records, and what is in front of them */
     uint64_t zero_at; /* the last file's: from this offset on it is zeros */

@@ -7,7 +7,6 @@
 /* Whether the segment holds a record if it begins at that place: STORE_END if not. */
 static enum store_status head_try(const struct walk *w, struct window *window, uint64_t base)
 {
-    char name[SEGMENT_NAME];
     struct record record;
     const uint8_t *p;
     int result = 0;
@@ -19,8 +18,7 @@ static enum store_status head_try(const struct walk *w, struct window *window, u
         if (!result && record_valid(&record, p, base + at))
             return STORE_OK;
     }
-    segment_name(name, w->names[w->file]);
-    return result ? walk_refused(w, "read", name, result) : STORE_END;
+    return result ? walk_refused(w, "read", w->name, result) : STORE_END;
 }
 
 enum store_status head_guess(void *ctx, const struct walk *w, uint64_t *base)
@@ -31,7 +29,7 @@ enum store_status head_guess(void *ctx, const struct walk *w, uint64_t *base)
     enum store_status status = w->adrift ? STORE_END : head_try(w, &window, w->end);
     *base = w->end;
     /* A head behind it that is lost as well says place 0. */
-    if (status == STORE_END && w->file + 1 < w->name_count && this[1].head.base >= w->size) {
+    if (status == STORE_END && w->file + 1 < w->segments->count && this[1].head.base >= w->size) {
         *base = this[1].head.base - w->size;
         status = head_try(w, &window, *base);
     }

@@ -49,12 +49,11 @@ static enum store_status order_record(void *ctx, const struct walk_record *recor
         return o->to->record(o->to->ctx, record);
     struct found found = {record->head.id, record->place - o->walk->segment.head.base};
     buf_append(&o->found, &found, sizeof found);
-    return o->found.failed ? walk_refused(o->walk, "read", "", -ENOMEM) : STORE_OK;
+    return o->found.failed ? walk_refused(o->walk, "read", o->walk->name, -ENOMEM) : STORE_OK;
 }
 
 /* The record at this offset, which has been there a moment ago. */
-static enum store_status order_again(struct order *o, struct window *window, const char *name,
-                                     uint64_t at)
+static enum store_status order_again(struct order *o, struct window *window, uint64_t at)
 {
     struct walk_record out = {.place = o->walk->segment.head.base + at};
     struct store_message message;
@@ -68,7 +67,7 @@ static enum store_status order_again(struct order *o, struct window *window, con
     if (!result && !record_valid(&out.head, out.p, out.place))
         result = -EIO;
     if (result)
-        return walk_refused(o->walk, "read", name, result);
+        return walk_refused(o->walk, "read", o->walk->name, result);
     if (out.head.kind == RECORD_KIND_MESSAGE) {
         if (message_read(&message, &room, record_json(&out.head, out.p), &wrong_at))
             return STORE_OK; /* that has been told */
@@ -84,18 +83,18 @@ static enum store_status order_runs(void *ctx, struct slice bytes)
     size_t count = o->found.n / sizeof *all;
     struct window window = {
         .disk = o->walk->disk, .file = o->walk->segment.file, .least = ORDER_READ};
-    char name[SEGMENT_NAME], what[64];
+    char what[64];
     enum store_status status = STORE_OK;
-    segment_name(name, o->walk->segment.head.first_id);
     if (count)
         qsort(all, count, sizeof *all, order_compare);
     for (size_t i = 0; i < count && !status; i++) {
         if (!i || all[i].id != all[i - 1].id) {
-            status = order_again(o, &window, name, all[i].at);
+            status = order_again(o, &window, all[i].at);
             continue;
         }
         snprintf(what, sizeof what, "id %" PRIu64 " is there twice", all[i].id);
-        status = order_fault(o, &(struct walk_fault){WALK_DAMAGE, name, all[i].at, 0, what});
+        status =
+            order_fault(o, &(struct walk_fault){WALK_DAMAGE, o->walk->name, all[i].at, 0, what});
     }
     window_free(&window);
     buf_clear(&o->found);

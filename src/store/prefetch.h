@@ -1,5 +1,5 @@
 /*
- * prefetch: brings parts of the log into the page cache, on a thread of its own, so that the owner
+ * prefetch: brings parts of the log into the page cache, by a worker of its own, so that the owner
  * never waits for the disk: what its reading did not find there it asks for, and tries again when the
  * descriptor has become readable. Nothing is handed over but that moment.
  */
@@ -7,16 +7,16 @@
 #define STORE_PREFETCH_H
 
 #include "store/disk.h"
-
-#include <pthread.h>
-#include <stdbool.h>
+#include "store/worker.h"
 
 /* Parts that may wait at a time. Whoever finds no place is called with the others, and asks again. */
 #define PREFETCH_MAX 256
 #define PREFETCH_BYTES (256u << 10) /* of one part, at most */
 
 struct prefetch_part {
-    const void *owner; /* who asked */
+    struct worker_job job;
+    const struct disk *disk;
+    const void *owner; /* who asked; NULL: it is not needed any more; atomic */
     int file;
     uint32_t n; /* 0: the file is closed */
     uint64_t at;
@@ -24,20 +24,13 @@ struct prefetch_part {
 
 struct prefetch {
     const struct disk *disk;
-    int fd; /* the owner's eventfd */
-    pthread_t thread;
-    bool running; /* the thread is started by the first part */
-
-    /* Shared, under the lock. */
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool stop;
-    bool done;           /* something has been brought since prefetch_take */
-    const void *working; /* whose part is being read; NULL: nobody's */
+    struct worker worker;
+    bool yielded;
+    uint32_t first, next; /* the parts are done in their order: n is at parts[n % PREFETCH_MAX] */
     struct prefetch_part parts[PREFETCH_MAX];
-    uint32_t first, count; /* a ring */
 };
 
+/* fd: the owner's eventfd. */
 void prefetch_init(struct prefetch *p, const struct disk *disk, int fd);
 void prefetch_fini(struct prefetch *p);
 

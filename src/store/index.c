@@ -1,21 +1,12 @@
 #include "store/index.h"
 
-#include "base/endian.h"
-
 #include <errno.h>
 #include <stdlib.h>
 
-/* The key of a pair: the two numbers, as in struct conversation. */
-struct pair {
-    uint8_t bytes[8];
-};
-
-static struct pair index_pair(uint32_t first, uint32_t second)
+/* Of the table of pairs: the numbers of two users, as in struct conversation. */
+static struct slice index_key(const uint32_t user[2])
 {
-    struct pair pair = {0};
-    le32_store(pair.bytes, first);
-    le32_store(pair.bytes + 4, second);
-    return pair;
+    return slice_of(user, 2 * sizeof *user);
 }
 
 static bool index_match_name(const void *ctx, uint32_t value, struct slice key)
@@ -26,8 +17,7 @@ static bool index_match_name(const void *ctx, uint32_t value, struct slice key)
 static bool index_match_pair(const void *ctx, uint32_t value, struct slice key)
 {
     const struct index *ix = ctx;
-    const struct conversation *c = &ix->conversations[value];
-    return c->user[0] == le32_load(key.p) && c->user[1] == le32_load(key.p + 4);
+    return slice_eq(index_key(ix->conversations[value].user), key);
 }
 
 int index_init(struct index *ix)
@@ -60,12 +50,10 @@ uint32_t index_find_user(const struct index *ix, struct slice name)
 uint32_t index_find(const struct index *ix, struct slice a, struct slice b)
 {
     bool swap = slice_cmp(a, b) > 0;
-    uint32_t first = index_find_user(ix, swap ? b : a);
-    uint32_t second = index_find_user(ix, swap ? a : b);
-    if (first == INDEX_NONE || second == INDEX_NONE)
+    const uint32_t user[2] = {index_find_user(ix, swap ? b : a), index_find_user(ix, swap ? a : b)};
+    if (user[0] == INDEX_NONE || user[1] == INDEX_NONE)
         return INDEX_NONE;
-    struct pair pair = index_pair(first, second);
-    return table_find(&ix->pairs, slice_of(pair.bytes, sizeof pair.bytes));
+    return table_find(&ix->pairs, index_key(user));
 }
 
 /* The array with room for `need` entries, or NULL. It grows by little, for it is most of what a
@@ -102,7 +90,7 @@ static int index_add_user(struct index *ix, struct slice name, uint32_t *number)
 }
 
 /* The numbers of two users, who are added if they are new. */
-static int index_intern_pair(struct index *ix, struct slice a, struct slice b, struct pair *out)
+static int index_intern_pair(struct index *ix, struct slice a, struct slice b, uint32_t out[2])
 {
     struct slice names[2] = {a, b};
     uint32_t user[2];
@@ -112,7 +100,8 @@ static int index_intern_pair(struct index *ix, struct slice a, struct slice b, s
             return -ENOMEM;
     }
     int swap = slice_cmp(a, b) > 0;
-    *out = index_pair(user[swap], user[!swap]);
+    out[0] = user[swap];
+    out[1] = user[!swap];
     return 0;
 }
 
@@ -128,9 +117,7 @@ static void index_push_hole(struct index *ix, uint32_t number)
 
 static void index_remove(struct index *ix, uint32_t number)
 {
-    const struct conversation *c = &ix->conversations[number];
-    struct pair pair = index_pair(c->user[0], c->user[1]);
-    table_remove(&ix->pairs, slice_of(pair.bytes, sizeof pair.bytes));
+    table_remove(&ix->pairs, index_key(ix->conversations[number].user));
     index_push_hole(ix, number);
 }
 
@@ -148,14 +135,14 @@ static int index_reach(struct index *ix, uint32_t number)
 }
 
 /* The hole of this number becomes the conversation of the pair. */
-static int index_add(struct index *ix, const struct pair *pair, uint32_t number)
+static int index_add(struct index *ix, const uint32_t pair[2], uint32_t number)
 {
-    int result = table_add(&ix->pairs, slice_of(pair->bytes, sizeof pair->bytes), number);
+    int result = table_add(&ix->pairs, index_key(pair), number);
     if (result)
         return result;
     ix->hole_count--;
     ix->conversations[number] = (struct conversation){
-        .user = {le32_load(pair->bytes), le32_load(pair->bytes + 4)},
+        .user = {pair[0], pair[1]},
         .link = {{INDEX_NONE, INDEX_NONE}, {INDEX_NONE, INDEX_NONE}},
     };
     return 0;
@@ -163,11 +150,11 @@ static int index_add(struct index *ix, const struct pair *pair, uint32_t number)
 
 int index_intern(struct index *ix, struct slice a, struct slice b, uint32_t *number)
 {
-    struct pair pair;
-    int result = index_intern_pair(ix, a, b, &pair);
+    uint32_t pair[2];
+    int result = index_intern_pair(ix, a, b, pair);
     if (result)
         return result;
-    *number = table_find(&ix->pairs, slice_of(pair.bytes, sizeof pair.bytes));
+    *number = table_find(&ix->pairs, index_key(pair));
     if (*number != INDEX_NONE)
         return 0;
     if (ix->hole == INDEX_NONE)
@@ -176,7 +163,7 @@ int index_intern(struct index *ix, struct slice a, struct slice b, uint32_t *num
         return result;
     *number = ix->hole;
     uint32_t next = ix->conversations[*number].link[0].next;
-    result = index_add(ix, &pair, *number);
+    result = index_add(ix, pair, *number);
     if (!result)
         ix->hole = next;
     return result;
@@ -184,22 +171,15 @@ int index_intern(struct index *ix, struct slice a, struct slice b, uint32_t *num
 
 int index_load_users(struct index *ix, struct slice a, struct slice b, uint32_t number)
 {
-    struct pair pair;
-    int result = index_intern_pair(ix, a, b, &pair);
+    uint32_t pair[2];
+    int result = index_intern_pair(ix, a, b, pair);
     if (result)
         return result;
-    if (table_find(&ix->pairs, slice_of(pair.bytes, sizeof pair.bytes)) != INDEX_NONE ||
-        index_is_used(ix, number))
+    if (table_find(&ix->pairs, index_key(pair)) != INDEX_NONE || index_is_used(ix, number))
         return -EEXIST;
     if (number >= ix->conversation_count)
         result = index_reach(ix, number);
-    return result ? result : index_add(ix, &pair, number);
-}
-
-/* Which of the conversation's links belongs to the user's list. */
-static int index_side(const struct conversation *c, uint32_t user)
-{
-    return index_is_second(c, user);
+    return result ? result : index_add(ix, pair, number);
 }
 
 static void index_move_to_front(struct index *ix, uint32_t number, uint32_t user)
@@ -208,16 +188,16 @@ static void index_move_to_front(struct index *ix, uint32_t number, uint32_t user
     if (u->head == number)
         return;
     struct conversation *all = ix->conversations, *c = &all[number];
-    int side = index_side(c, user);
+    int side = index_is_second(c, user);
     uint32_t prev = c->link[side].prev, next = c->link[side].next;
     if (prev != INDEX_NONE)
-        all[prev].link[index_side(&all[prev], user)].next = next;
+        all[prev].link[index_is_second(&all[prev], user)].next = next;
     if (next != INDEX_NONE)
-        all[next].link[index_side(&all[next], user)].prev = prev;
+        all[next].link[index_is_second(&all[next], user)].prev = prev;
     c->link[side].prev = INDEX_NONE;
     c->link[side].next = u->head;
     if (u->head != INDEX_NONE)
-        all[u->head].link[index_side(&all[u->head], user)].prev = number;
+        all[u->head].link[index_is_second(&all[u->head], user)].prev = number;
     u->head = number;
 }
 
@@ -263,7 +243,7 @@ void index_drop(struct index *ix, uint64_t from, uint64_t to, const uint32_t (*g
 uint32_t index_next(const struct index *ix, uint32_t number, uint32_t user)
 {
     const struct conversation *c = &ix->conversations[number];
-    return c->link[index_side(c, user)].next;
+    return c->link[index_is_second(c, user)].next;
 }
 
 /* ---- loading ----------------------------------------------------------------------------- */
@@ -304,6 +284,7 @@ int index_load_end(struct index *ix)
     return 0;
 }
 
+/* From the highest on, so that the lowest numbers are given first: the place of a record bounds them. */
 void index_forget_uncommitted(struct index *ix)
 {
     for (uint32_t i = ix->conversation_count; i-- > 0;) {

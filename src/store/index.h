@@ -78,7 +78,7 @@ static inline void index_count(struct index *ix, uint32_t number, bool from_seco
 /* One of its users has read up to this id. False: that was known. */
 bool index_mark(struct index *ix, uint32_t number, bool second, uint64_t up_to);
 
-/* Which of the conversation's users this is; with oneself, the first. */
+/* Which of the conversation's users this is, and which link is his; with oneself, the first. */
 static inline bool index_is_second(const struct conversation *c, uint32_t user)
 {
     return c->user[0] != user;

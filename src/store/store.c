@@ -150,14 +150,19 @@ static bool store_is_old(const struct store *s, int64_t begun)
 
 /* The first record of a batch decides where the batch goes: into a new segment, if the record
  * would make the last one too large. The rest of the batch follows it in any case. */
-static int store_begin_batch(struct store *s, size_t record)
+static bool store_is_full(const struct store *s, size_t record)
+{
+    uint64_t used = s->tail - s->tail_base;
+    return used > SEGMENT_HEAD &&
+           (used + record > s->options.segment_size || store_is_old(s, s->tail_date));
+}
+
+static int store_begin_batch(struct store *s, bool rotate)
 {
     struct batch *b = s->gathering;
-    uint64_t used = s->tail - s->tail_base;
-    b->rotate = used > SEGMENT_HEAD &&
-                (used + record > s->options.segment_size || store_is_old(s, s->tail_date));
-    if (b->rotate && segments_reserve(&s->segments))
+    if (rotate && segments_reserve(&s->segments))
         return -ENOMEM;
+    b->rotate = rotate;
     b->place = b->rotate ? s->tail + SEGMENT_HEAD : s->tail;
     b->first_id = s->next_id;
     b->date = s->last_date;
@@ -205,7 +210,7 @@ static int store_reserve(struct store *s, size_t need, int64_t now)
         return -ENOMEM;
     }
     s->now = now;
-    return b->n == 0 && store_begin_batch(s, need) ? -ENOMEM : 0;
+    return b->n == 0 ? store_begin_batch(s, store_is_full(s, need)) : 0;
 }
 
 /* The date of what is appended now. */
@@ -309,15 +314,11 @@ bool store_is_pressed(const struct store *s)
     return s->gathering->records.n >= GATHER_ENOUGH;
 }
 
-void store_flush(struct store *s)
+/* Unless the batch before it is under way. */
+static void store_submit(struct store *s)
 {
     struct batch *b = s->gathering;
-    checkpoint_step(&s->checkpoint, s->end);
-    if (!store_can_look(s)) /* who asked for the next turn may have been heard in this one */
-        prefetch_yield(&s->prefetch);
-    s->steps = 0;
-    upkeep_step(s);
-    if (b->records.n == 0 || !commit_submit(&s->commit, b))
+    if (!commit_submit(&s->commit, b))
         return;
     if (b->rotate) {
         s->tail_base = s->tail;
@@ -325,6 +326,17 @@ void store_flush(struct store *s)
     }
     s->tail = b->place + b->records.n;
     s->gathering = b == &s->batches[0] ? &s->batches[1] : &s->batches[0];
+}
+
+void store_flush(struct store *s)
+{
+    checkpoint_step(&s->checkpoint, s->end);
+    if (!store_can_look(s)) /* who asked for the next turn may have been heard in this one */
+        prefetch_yield(&s->prefetch);
+    s->steps = 0;
+    upkeep_step(s);
+    if (s->gathering->records.n)
+        store_submit(s);
 }
 
 void store_tick(struct store *s, int64_t now)
@@ -337,20 +349,13 @@ void store_tick(struct store *s, int64_t now)
 /* An empty batch begins a new segment. */
 static int store_seal(struct store *s)
 {
-    struct batch *b = s->gathering;
     if (s->failure || s->tail - s->tail_base == SEGMENT_HEAD)
         return s->failure;
-    if (segments_reserve(&s->segments))
-        return -ENOMEM;
-    b->rotate = true;
-    b->place = s->tail + SEGMENT_HEAD;
-    b->first_id = s->next_id;
-    b->date = s->last_date;
-    if (commit_submit(&s->commit, b)) {
-        s->tail_base = s->tail;
-        s->tail = b->place;
-        store_collect(s);
-    }
+    int result = store_begin_batch(s, true);
+    if (result)
+        return result;
+    store_submit(s);
+    store_collect(s);
     return s->failure;
 }
 

@@ -9,6 +9,12 @@ static bool json_fail(struct json_reader *r, const char *error)
     return false;
 }
 
+static enum json_step json_stop(struct json_reader *r, const char *error)
+{
+    r->error = error;
+    return JSON_ERROR;
+}
+
 /* The byte at p, or -1 at the end of the text. */
 static inline int json_peek(const struct json_reader *r)
 {
@@ -139,26 +145,21 @@ static enum json_step json_between(struct json_reader *r, bool object, bool firs
         return JSON_END;
     }
     if (!first) {
-        if (c != ',') {
-            json_fail(r, c < 0    ? "the text ends too early"
-                         : object ? "a comma or } was expected"
-                                  : "a comma or ] was expected");
-            return JSON_ERROR;
-        }
+        if (c != ',')
+            return json_stop(r, c < 0    ? "the text ends too early"
+                                : object ? "a comma or } was expected"
+                                         : "a comma or ] was expected");
         r->p++;
         c = json_peek_past_space(r);
     }
     if (object) {
-        if (c != '"') {
-            json_fail(r, c < 0 ? "the text ends too early" : "a name in quotes was expected");
-            return JSON_ERROR;
-        }
+        if (c != '"')
+            return json_stop(r,
+                             c < 0 ? "the text ends too early" : "a name in quotes was expected");
         if (!json_string(r, name))
             return JSON_ERROR;
-        if (json_peek_past_space(r) != ':') {
-            json_fail(r, "a colon was expected");
-            return JSON_ERROR;
-        }
+        if (json_peek_past_space(r) != ':')
+            return json_stop(r, "a colon was expected");
         r->p++;
         json_peek_past_space(r);
     }
@@ -229,11 +230,9 @@ static enum json_step json_next(struct json_reader *r, bool object, struct json_
     r->first = false;
     if (step == JSON_ITEM)
         return json_value(r, value) ? JSON_ITEM : JSON_ERROR;
-    if (step == JSON_END && json_peek_past_space(r) >= 0) {
-        json_fail(r, "something follows the end");
-        return JSON_ERROR;
-    }
-    return step;
+    return step == JSON_END && json_peek_past_space(r) >= 0 ? json_stop(r, "something follows the "
+                                                                           "end")
+                                                            : step;
 }
 
 enum json_step json_next_member(struct json_reader *r, struct json_value *name,

@@ -126,10 +126,6 @@ static void integers_have_the_same_bytes_on_every_machine(void **state)
     (void)state;
     uint8_t bytes[9] = {0}; /* from the second on: not aligned */
     uint8_t *p = bytes + 1;
-    le16_store(p, 0x8182);
-    assert_memory_equal(p, "\x82\x81", 2);
-    assert_int_equal(le16_load(p), 0x8182);
-    assert_int_equal(be16_load(p), 0x8281);
     le32_store(p, 0x81828384);
     assert_memory_equal(p, "\x84\x83\x82\x81", 4);
     assert_true(le32_load(p) == 0x81828384 && be32_load(p) == 0x84838281);
@@ -139,6 +135,7 @@ static void integers_have_the_same_bytes_on_every_machine(void **state)
     assert_true(be64_load(p) == UINT64_C(0x8887868584838281));
     be16_store(p, 0x8182);
     assert_memory_equal(p, "\x81\x82", 2);
+    assert_int_equal(be16_load(p), 0x8182);
     be32_store(p, 0x81828384);
     assert_memory_equal(p, "\x81\x82\x83\x84", 4);
     be64_store(p, UINT64_C(0x8182838485868788));

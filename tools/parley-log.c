@@ -288,8 +288,8 @@ static enum exit_status run_verify(struct job *job)
                job->faults);
     else
         printf("no damage; ");
-    printf("messages: %" PRIu64 ", bytes: %" PRIu64 ", segments: %" PRIu32 "\n", job->walk.messages,
-           job->walk.dir.total, job->segments.count);
+    printf("messages: %" PRIu64 ", bytes: %" PRIu64 ", segments: %" PRIu32 "\n",
+           job->walk.tip.messages, job->walk.dir.total, job->segments.count);
     return status;
 }
 
@@ -309,16 +309,16 @@ static enum exit_status run_stats(struct job *job)
     if (status != EXIT_CLEAN && (status != EXIT_DAMAGED || !job->faults))
         return status;
     const struct walk *w = &job->walk;
-    printf("messages       %" PRIu64 "\n", w->messages);
+    printf("messages       %" PRIu64 "\n", w->tip.messages);
     if (w->marks)
         printf("read markers   %" PRIu64 "\n", w->marks);
     printf("conversations  %" PRIu32 "\n", job->index.conversation_count - job->index.hole_count);
     printf("users          %" PRIu32 "\n", job->index.user_count);
     printf("segments       %" PRIu32 "\n", job->segments.count);
     printf("bytes          %" PRIu64 "\n", w->dir.total);
-    if (w->messages == 0)
+    if (w->tip.messages == 0)
         return status;
-    double messages = (double)w->messages, json = (double)w->json_bytes,
+    double messages = (double)w->tip.messages, json = (double)w->json_bytes,
            total = (double)w->dir.total;
     printf("bytes/message  %.1f\n", total / messages);
     printf("overhead       %.1f bytes a message beside its JSON, %.1f %%\n",
@@ -457,7 +457,7 @@ static enum exit_status run_repair(struct job *job)
     status = close_copy(job, status);
     if (status == EXIT_CLEAN)
         printf("%s: all that is whole in %s; messages: %" PRIu64 "\n", job->copy, job->dir,
-               job->walk.messages);
+               job->walk.tip.messages);
     return status;
 }
 
@@ -538,7 +538,7 @@ static enum exit_status run_backup(struct job *job)
     status = close_copy(job, status);
     if (status == EXIT_CLEAN)
         printf("%s: complete and on the disk; messages: %" PRIu64 "\n", job->copy,
-               job->walk.messages);
+               job->walk.tip.messages);
     if (status == EXIT_DAMAGED && job->faults)
         say(job,
             "%s is damaged, so no copy is made; parley-log repair DIR COPY saves what can be "

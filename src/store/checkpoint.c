@@ -61,11 +61,11 @@ static void checkpoint_put_head(struct buf *out, const struct checkpoint_head *h
     le64_store(p + 16, head->log);
     le64_store(p + 24, head->place);
     le64_store(p + 32, head->next_id);
-    le64_store(p + 40, (uint64_t)head->last_date);
-    le64_store(p + 48, head->messages);
-    le64_store(p + 56, head->last_place);
-    le32_store(p + 64, head->last_check);
-    le32_store(p + 68, head->last_flags);
+    le64_store(p + 40, (uint64_t)head->tip.date);
+    le64_store(p + 48, head->tip.messages);
+    le64_store(p + 56, head->tip.place);
+    le32_store(p + 64, head->tip.check);
+    le32_store(p + 68, head->tip.flags);
     le32_store(p + 72, conversations);
     le64_store(p + 80, head->begin);
     /* Not known yet: users, the place that is reached, keys. */
@@ -240,11 +240,11 @@ static const char *checkpoint_parse(const uint8_t *p, size_t n, struct index *ix
     *head = (struct checkpoint_head){.log = le64_load(p + 16),
                                      .place = le64_load(p + 24),
                                      .next_id = le64_load(p + 32),
-                                     .last_date = (int64_t)le64_load(p + 40),
-                                     .messages = le64_load(p + 48),
-                                     .last_place = le64_load(p + 56),
-                                     .last_check = le32_load(p + 64),
-                                     .last_flags = le32_load(p + 68),
+                                     .tip = {.date = (int64_t)le64_load(p + 40),
+                                             .messages = le64_load(p + 48),
+                                             .place = le64_load(p + 56),
+                                             .check = le32_load(p + 64),
+                                             .flags = le32_load(p + 68)},
                                      .begin = le64_load(p + 80),
                                      .reach = le64_load(p + 88)};
     uint32_t conversations = le32_load(p + 72), users = le32_load(p + 76);

@@ -44,6 +44,7 @@
 #include "store/disk.h"
 #include "store/index.h"
 #include "store/keys.h"
+#include "store/record.h"
 #include "store/worker.h"
 
 #define CHECKPOINT_CONVERSATION 48 /* bytes */
@@ -52,11 +53,7 @@ struct checkpoint_head {
     uint64_t log;
     uint64_t place;
     uint64_t next_id;
-    int64_t last_date;
-    uint64_t messages;
-    uint64_t last_place;
-    uint32_t last_check;
-    uint32_t last_flags;
+    struct log_tip tip;
     uint64_t begin;
     uint64_t reach; /* where everything ends; of one that is written it is found out */
 };

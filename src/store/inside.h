@@ -45,15 +45,11 @@ struct store {
     uint64_t tail_base; /* of the segment that `tail` lies in, */
     int64_t tail_date;  /* and when it was begun */
     uint64_t next_id;
-    int64_t last_date;      /* of what is appended */
-    int64_t committed_date; /* of what is committed */
+    int64_t last_date; /* of what is appended */
     uint64_t committed_id;
-    uint64_t last_place; /* of the last committed record; 0: none */
-    uint32_t last_check; /* its check */
-    uint8_t last_flags;
-    int failure; /* 0, or what ended all writing */
+    struct log_tip tip; /* of what is committed */
+    int failure;        /* 0, or what ended all writing */
 
-    uint64_t messages;
     uint64_t batch_count;
     int steps; /* records that were looked at in this turn */
 

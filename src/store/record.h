@@ -158,6 +158,15 @@ enum segment_head_status segment_head_read(struct segment_head *h, const uint8_t
                                            uint32_t *version);
 void segment_head_write(const struct segment_head *h, uint8_t p[SEGMENT_HEAD]);
 
+/* What is known of a log that has been read, or written, up to some record. */
+struct log_tip {
+    int64_t date;      /* the highest */
+    uint64_t messages; /* all that ever were */
+    uint64_t place;    /* of that record; 0: there is none */
+    uint32_t check;    /* its check */
+    uint32_t flags;    /* its flags */
+};
+
 #define LOG_BEGIN 28 /* bytes */
 #define LOG_BEGIN_NAME "begin"
 

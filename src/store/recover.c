@@ -146,12 +146,9 @@ static void recover_keep(struct recovery *r)
     s->end = r->walk.end;
     s->next_id = r->walk.next_id;
     s->committed_id = s->next_id - 1;
-    s->last_date = s->committed_date = r->walk.last_date;
-    s->messages = r->walk.messages;
-    s->last_place = r->walk.last_place;
-    s->last_check = r->walk.last_check;
-    s->last_flags = r->walk.last_flags;
-    if (r->walk.last_flags & RECORD_UNSYNCED)
+    s->tip = r->walk.tip;
+    s->last_date = s->tip.date;
+    if (s->tip.flags & RECORD_UNSYNCED)
         s->next_id += RECORD_SKIP_IDS;
 }
 

@@ -102,12 +102,8 @@ static struct checkpoint_head store_checkpoint_head(const struct store *s, uint6
     return (struct checkpoint_head){.log = s->commit.segment.head.log,
                                     .place = s->end,
                                     .next_id = next_id,
-                                    .last_date = s->committed_date,
-                                    .messages = s->messages,
-                                    .begin = s->index.begin,
-                                    .last_place = s->last_place,
-                                    .last_check = s->last_check,
-                                    .last_flags = s->last_flags};
+                                    .tip = s->tip,
+                                    .begin = s->index.begin};
 }
 
 int store_close(struct store *s)
@@ -410,7 +406,7 @@ static void store_deliver_message(struct store *s, const struct record *r, const
     struct store_message message;
     index_commit(&s->index, r->conversation, place, r->id);
     index_count(&s->index, r->conversation, r->flags & RECORD_FROM_SECOND, r->id);
-    s->messages++;
+    s->tip.messages++;
     store_message_of(s, r, p, &message);
     s->options.committed(s->options.ctx, &message);
 }
@@ -437,11 +433,11 @@ static void store_deliver(struct store *s, const struct batch *b)
         const uint8_t *p = b->records.p + at;
         bool ours = record_read(&r, p);
         assert(ours);
-        s->committed_date = r.date;
+        s->tip.date = r.date;
         s->committed_id = r.id;
-        s->last_place = b->place + at;
-        s->last_check = le32_load(p);
-        s->last_flags = r.flags;
+        s->tip.place = b->place + at;
+        s->tip.check = le32_load(p);
+        s->tip.flags = r.flags;
         if (r.kind == RECORD_KIND_MARK)
             store_deliver_mark(s, &r, p);
         else
@@ -527,7 +523,7 @@ static uint64_t store_bytes(const struct store *s)
 void store_get_stats(const struct store *s, struct store_stats *out)
 {
     *out = (struct store_stats){
-        .messages = s->messages,
+        .messages = s->tip.messages,
         .conversations = s->index.conversation_count - s->index.hole_count,
         .users = s->index.user_count,
         .bytes = store_bytes(s),

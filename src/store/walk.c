@@ -290,8 +290,8 @@ static enum store_status walk_join(struct walk *w)
     if (head->first_id > w->next_id)
         w->next_id = head->first_id;
     w->least_id = w->next_id;
-    if (head->base && head->date > w->last_date) /* of the first it is the clock's alone */
-        w->last_date = head->date;
+    if (head->base && head->date > w->tip.date) /* of the first it is the clock's alone */
+        w->tip.date = head->date;
     w->adrift = false;
     w->known |= w->head_read;
     w->log = head->log;
@@ -514,17 +514,17 @@ static enum store_status walk_take(struct walk *w, uint64_t at, const struct rec
         status = walk_link(w, at, record);
         if (status)
             return status;
-        w->messages++;
+        w->tip.messages++;
         w->json_bytes += record->length - RECORD_HEAD - record->key_length;
     }
-    w->last_place = place;
-    w->last_check = le32_load(p);
-    w->last_flags = record->flags;
+    w->tip.place = place;
+    w->tip.check = le32_load(p);
+    w->tip.flags = record->flags;
     w->durable = record_durable(record, place);
     if (record->id >= w->next_id)
         w->next_id = record->id + 1;
-    if (record->date > w->last_date)
-        w->last_date = record->date;
+    if (record->date > w->tip.date)
+        w->tip.date = record->date;
     if (w->segment.head.end) {
         w->before = *record;
         w->before_at = at;
@@ -606,18 +606,18 @@ static enum store_status walk_gap(struct walk *w, uint64_t *at)
 static bool walk_start_fits(const struct walk *w, uint64_t first)
 {
     const struct checkpoint_head *start = w->start;
-    const struct segment *segment = walk_segment_of(w, start->last_place);
+    const struct segment *segment = walk_segment_of(w, start->tip.place);
     uint8_t p[8] = {0}; /* of a record: its check and its length */
-    if (!start->last_place)
+    if (!start->tip.place)
         return start->place == first;
     /* The record has another place by now, or is gone; but a segment was begun behind it. */
     if (!segment || segment->head.end)
         return start->place == first && start->next_id == w->segment.head.first_id;
     return segment &&
            w->disk->pread(w->disk->ctx, segment->file, p, sizeof p,
-                          start->last_place - segment->head.base) == sizeof p &&
-           le32_load(p) == start->last_check &&
-           (start->place == first || start->place == start->last_place + le32_load(p + 4));
+                          start->tip.place - segment->head.base) == sizeof p &&
+           le32_load(p) == start->tip.check &&
+           (start->place == first || start->place == start->tip.place + le32_load(p + 4));
 }
 
 /* Where in this segment to begin: at its end while the checkpoint lies behind it. */
@@ -641,11 +641,7 @@ static enum store_status walk_start(struct walk *w, uint64_t *at)
     w->begun = true;
     if (start->next_id > w->next_id) /* a segment begun since may be named after a higher one */
         w->next_id = start->next_id;
-    w->last_date = start->last_date;
-    w->messages = start->messages;
-    w->last_flags = (uint8_t)start->last_flags;
-    w->last_place = start->last_place;
-    w->last_check = start->last_check;
+    w->tip = start->tip;
     w->durable = start->place;
     *at = from - base;
     return STORE_OK;

@@ -80,14 +80,10 @@ struct walk {
     /* What has been read. */
     uint64_t end;     /* the place behind the last record */
     uint64_t next_id; /* above all ids */
-    uint64_t messages;
+    struct log_tip tip;
     uint64_t marks;
     uint64_t json_bytes; /* of all messages */
-    int64_t last_date;   /* the highest */
     uint64_t durable;    /* the last record, or segment, was written when the log was, up to here */
-    uint8_t last_flags;  /* of the last record */
-    uint64_t last_place; /* of the last record; 0: there is none */
-    uint32_t last_check; /* its check */
     uint64_t torn_bytes; /* behind the last whole record, and not zero */
     struct logdir dir;   /* its files */
     bool torn_head;      /* the last file is a segment whose head was not finished */

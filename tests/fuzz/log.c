@@ -106,7 +106,7 @@ static void walk(struct simdisk *d, struct told *t, bool salvage)
         order_init(&order, &w);
     CHECK(walk_open(&w) == STORE_OK && walk_run(&w) == STORE_OK);
     order_fini(&order);
-    CHECK((salvage || (w.messages == t->records && w.marks == t->marks)) &&
+    CHECK((salvage || (w.tip.messages == t->records && w.marks == t->marks)) &&
           index.conversation_count - index.hole_count <= t->records);
     CHECK(!t->faults.failed && !t->messages.failed);
     walk_close(&w);

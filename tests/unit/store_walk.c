@@ -174,7 +174,7 @@ static void test_a_whole_log_is_told_record_by_record(void **state)
     struct told t = walk_box(b);
     assert_int_equal(t.faults + t.torn, 0);
     assert_int_equal(t.records, 9);
-    assert_int_equal(t.walk.messages, 9);
+    assert_int_equal(t.walk.tip.messages, 9);
     assert_int_equal(t.walk.next_id, 10);
     for (unsigned i = 0; i < 9; i++)
         assert_int_equal(t.ids[i], i + 1);
@@ -249,7 +249,7 @@ static void test_prepared_space_may_go_while_it_is_read(void **state)
     assert_int_equal(walk_open(&w), STORE_OK);
     cut_zeros(NULL, 0, 0);
     assert_int_equal(walk_run(&w), STORE_OK);
-    assert_int_equal(w.messages, 9);
+    assert_int_equal(w.tip.messages, 9);
     assert_int_equal(w.torn_bytes, 0);
     walk_close(&w);
     segments_fini(&segments, &disk);

@@ -10,22 +10,16 @@
 #include "base/args.h"
 #include "base/exit.h"
 #include "base/version.h"
-#include "log/copy.h"
 #include "log/head.h"
-#include "log/newdir.h"
+#include "log/import.h"
 #include "log/order.h"
-#include "log/progress.h"
-#include "store/walk.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,60 +27,12 @@
 /* The shortest record: its head and a message of two users of one byte, with nothing in it. */
 #define SHORTEST_RECORD (RECORD_HEAD + 50)
 
-struct job {
-    const char *dir, *copy; /* as on the command line */
-    const char *user, *with, *since;
-    bool with_secret;
-    uint64_t since_id;
-    struct progress progress;
-
-    /* Reading DIR. */
-    struct disk disk;
-    struct segments segments;
-    struct index index;
-    struct walk walk;
-    struct store_error error;
-    uint64_t faults;
-    uint64_t first_id, last_id; /* of the messages; 0: none yet */
-    int64_t first_date, last_date;
-
-    /* Writing COPY. */
-    struct newdir out_dir;
-    struct copy out;
-    uint64_t lost_bytes; /* since the last record that was kept */
-};
-
-/* ---- saying ----------------------------------------------------------------------------- */
-
-__attribute__((format(printf, 2, 3))) static void say(struct job *job, const char *format, ...)
-{
-    va_list args;
-    progress_hide(&job->progress);
-    fputs("parley-log: ", stderr);
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-}
-
-static enum exit_status exit_of(enum store_status status)
-{
-    return status >= STORE_DAMAGED ? (enum exit_status)status : EXIT_CLEAN;
-}
-
-/* The system refused to do something with a file of ours. */
-static enum exit_status refused(struct job *job, const char *verb, const char *path, int error)
-{
-    say(job, "cannot %s %s: %s", verb, path, strerror(-error));
-    return disk_failed(error) ? EXIT_IO : EXIT_SYSTEM;
-}
-
 /* The end of a command: what it printed must have arrived. */
 static enum exit_status finish_output(struct job *job, enum exit_status status)
 {
     progress_hide(&job->progress);
     if (fflush(stdout) || ferror(stdout)) {
-        say(job, "cannot write standard output: %s", strerror(errno));
+        job_say(job, "cannot write standard output: %s", strerror(errno));
         return EXIT_IO;
     }
     return status;
@@ -99,22 +45,22 @@ static enum store_status on_fault(void *ctx, const struct walk_fault *f)
 {
     struct job *job = ctx;
     if (f->kind == WALK_TORN) {
-        say(job, "%s: offset %" PRIu64 ": %s: %" PRIu64 " bytes, no damage", f->file, f->at,
-            f->what, f->bytes);
+        job_say(job, "%s: offset %" PRIu64 ": %s: %" PRIu64 " bytes, no damage", f->file, f->at,
+                f->what, f->bytes);
         return STORE_OK;
     }
     if (f->kind == WALK_NEWER) {
-        say(job, "%s: %s; take the parley-log that belongs to it", f->file, f->what);
+        job_say(job, "%s: %s; take the parley-log that belongs to it", f->file, f->what);
         return STORE_DAMAGED;
     }
     job->faults++;
     if (f->kind == WALK_STRAY)
-        say(job, "%s: %s", f->file, f->what);
+        job_say(job, "%s: %s", f->file, f->what);
     else if (f->bytes)
-        say(job, "%s: offset %" PRIu64 ": %s; %" PRIu64 " bytes are lost", f->file, f->at, f->what,
-            f->bytes);
+        job_say(job, "%s: offset %" PRIu64 ": %s; %" PRIu64 " bytes are lost", f->file, f->at,
+                f->what, f->bytes);
     else
-        say(job, "%s: offset %" PRIu64 ": %s", f->file, f->at, f->what);
+        job_say(job, "%s: offset %" PRIu64 ": %s", f->file, f->at, f->what);
     return STORE_OK;
 }
 
@@ -164,13 +110,13 @@ static enum exit_status open_log(struct job *job, const struct walk_handler *han
 {
     int result = disk_open_dir_reading(&job->disk, job->dir);
     if (result == -ENOENT || result == -ENOTDIR) {
-        say(job, "%s: %s; expected a data directory", job->dir, strerror(-result));
+        job_say(job, "%s: %s; expected a data directory", job->dir, strerror(-result));
         return EXIT_USAGE_ERROR;
     }
     if (!result)
         result = index_init(&job->index);
     if (result)
-        return refused(job, "open", job->dir, result);
+        return job_refused(job, "open", job->dir, result);
     allow_many_files();
     job->walk = (struct walk){.disk = &job->disk,
                               .handler = handler,
@@ -181,11 +127,11 @@ static enum exit_status open_log(struct job *job, const struct walk_handler *han
     enum store_status status = walk_open(&job->walk);
     if (status != STORE_OK) {
         if (*job->error.text)
-            say(job, "%s: %s", job->dir, job->error.text);
-        return exit_of(status);
+            job_say(job, "%s: %s", job->dir, job->error.text);
+        return job_exit_of(status);
     }
     if (job->segments.count == 0) {
-        say(job, "%s: there is no log here: no file is named like %016x.seg", job->dir, 1u);
+        job_say(job, "%s: there is no log here: no file is named like %016x.seg", job->dir, 1u);
         return job->faults ? EXIT_DAMAGED : EXIT_USAGE_ERROR;
     }
     return EXIT_CLEAN;
@@ -197,8 +143,8 @@ static enum exit_status run_walk(struct job *job)
     enum store_status status = walk_run(&job->walk);
     progress_hide(&job->progress);
     if (status != STORE_OK && *job->error.text)
-        say(job, "%s: %s", job->dir, job->error.text);
-    return exit_of(status);
+        job_say(job, "%s: %s", job->dir, job->error.text);
+    return job_exit_of(status);
 }
 
 static void close_log(struct job *job)
@@ -229,50 +175,6 @@ static enum exit_status read_log(struct job *job, bool thorough, bool by_id,
         status = run_walk(job);
     order_fini(&order);
     return status == EXIT_CLEAN && job->faults ? EXIT_DAMAGED : status;
-}
-
-/* ---- writing ---------------------------------------------------------------------------- */
-
-/* Makes the folder in which the copy grows. */
-static enum exit_status open_copy(struct job *job, bool may_be_empty)
-{
-    int result = newdir_open(&job->out_dir, job->copy, may_be_empty);
-    if (result == -EEXIST) {
-        say(job, "%s: it exists already; expected a directory that does not%s", job->copy,
-            may_be_empty ? ", or an empty one" : "");
-        return EXIT_USAGE_ERROR;
-    }
-    if (result == -EALREADY) {
-        say(job, "%s: it exists already, from a copy that was not finished; remove it",
-            job->out_dir.partial);
-        return EXIT_USAGE_ERROR;
-    }
-    if (!result)
-        result = copy_init(&job->out, &job->out_dir.disk, 0);
-    return result ? refused(job, "create", job->copy, result) : EXIT_CLEAN;
-}
-
-/* Gives the copy its name, if all went well; otherwise removes it. */
-static enum exit_status close_copy(struct job *job, enum exit_status status)
-{
-    if (!job->out_dir.disk.ctx)
-        return status;
-    if (status == EXIT_CLEAN) {
-        int result = copy_finish(&job->out);
-        if (!result)
-            result = newdir_finish(&job->out_dir);
-        if (result)
-            status = refused(job, "finish", job->copy, result);
-    }
-    copy_fini(&job->out);
-    newdir_discard(&job->out_dir);
-    return status;
-}
-
-static enum store_status copy_failed(struct job *job, int result)
-{
-    enum exit_status status = refused(job, "write", job->out_dir.partial, result);
-    return status == EXIT_IO ? STORE_IO : STORE_SYSTEM;
 }
 
 /* ---- verify, stats ---------------------------------------------------------------------- */
@@ -402,7 +304,7 @@ static enum store_status repair_mark(struct job *job, const struct walk_record *
                                     .other = index_name(&job->index, c->user[!second]),
                                     .up_to = record_up_to(r->p)};
     int result = copy_mark(&job->out, &mark, r->head.flags & RECORD_UNSYNCED);
-    return result ? copy_failed(job, result) : STORE_OK;
+    return result ? job_copy_failed(job, result) : STORE_OK;
 }
 
 static enum store_status on_repair(void *ctx, const struct walk_record *r)
@@ -419,7 +321,7 @@ static enum store_status on_repair(void *ctx, const struct walk_record *r)
     struct slice key = slice_of(json.p + json.n, r->head.key_length);
     int result = copy_message(&job->out, r->message, r->head.flags & RECORD_UNSYNCED, key);
     if (result)
-        return copy_failed(job, result);
+        return job_copy_failed(job, result);
     note_record(job, &r->head);
     return STORE_OK;
 }
@@ -433,7 +335,7 @@ static enum exit_status keep_ids(struct job *job)
         next_id += RECORD_SKIP_IDS;
     }
     int result = next_id > job->out.next_id ? copy_skip_ids(&job->out, next_id) : 0;
-    return result ? refused(job, "write", job->out_dir.partial, result) : EXIT_CLEAN;
+    return result ? job_refused(job, "write", job->out_dir.partial, result) : EXIT_CLEAN;
 }
 
 static enum exit_status run_repair(struct job *job)
@@ -448,13 +350,13 @@ static enum exit_status run_repair(struct job *job)
     order_init(&order, &job->walk);
     job->walk.salvage = true;
     if (status == EXIT_CLEAN)
-        status = open_copy(job, false);
+        status = job_open_copy(job, false);
     if (status == EXIT_CLEAN)
         status = run_walk(job);
     order_fini(&order);
     if (status == EXIT_CLEAN)
         status = keep_ids(job);
-    status = close_copy(job, status);
+    status = job_close_copy(job, status);
     if (status == EXIT_CLEAN)
         printf("%s: all that is whole in %s; messages: %" PRIu64 "\n", job->copy, job->dir,
                job->walk.tip.messages);
@@ -467,21 +369,21 @@ static enum store_status on_backup_segment(void *ctx, const struct segment_head 
 {
     struct job *job = ctx;
     int result = copy_segment(&job->out, head);
-    return result ? copy_failed(job, result) : STORE_OK;
+    return result ? job_copy_failed(job, result) : STORE_OK;
 }
 
 static enum store_status on_backup(void *ctx, const struct walk_record *r)
 {
     struct job *job = ctx;
     int result = copy_bytes(&job->out, r->p, r->head.length);
-    return result ? copy_failed(job, result) : STORE_OK;
+    return result ? job_copy_failed(job, result) : STORE_OK;
 }
 
 static enum store_status on_backup_runs(void *ctx, struct slice bytes)
 {
     struct job *job = ctx;
     int result = copy_bytes(&job->out, bytes.p, bytes.n);
-    return result ? copy_failed(job, result) : STORE_OK;
+    return result ? job_copy_failed(job, result) : STORE_OK;
 }
 
 /* Where the log begins, if its first segments are gone. */
@@ -492,7 +394,7 @@ static enum exit_status copy_begin(struct job *job)
         return EXIT_CLEAN;
     log_begin_write(&job->walk.dir.begin, p);
     int result = disk_write_file(&job->out_dir.disk, LOG_BEGIN_NAME, p, sizeof p);
-    return result ? refused(job, "write", job->out_dir.partial, result) : EXIT_CLEAN;
+    return result ? job_refused(job, "write", job->out_dir.partial, result) : EXIT_CLEAN;
 }
 
 static enum exit_status copy_secret(struct job *job)
@@ -503,7 +405,7 @@ static enum exit_status copy_secret(struct job *job)
     if (in >= 0)
         job->disk.close(job->disk.ctx, in);
     if (n < 0 || n == SECRET_ROOM) {
-        say(job, "%s/secret: %s", job->dir, n < 0 ? strerror((int)-n) : "it is too long");
+        job_say(job, "%s/secret: %s", job->dir, n < 0 ? strerror((int)-n) : "it is too long");
         return n == -ENOENT || n > 0 ? EXIT_USAGE_ERROR : EXIT_SYSTEM;
     }
     int out = job->out_dir.disk.open(job->out_dir.disk.ctx, "secret", 1);
@@ -514,7 +416,8 @@ static enum exit_status copy_secret(struct job *job)
     if (out >= 0)
         job->out_dir.disk.close(job->out_dir.disk.ctx, out);
     explicit_bzero(bytes, sizeof bytes);
-    return result ? refused(job, "write the secret in", job->out_dir.partial, result) : EXIT_CLEAN;
+    return result ? job_refused(job, "write the secret in", job->out_dir.partial, result)
+                  : EXIT_CLEAN;
 }
 
 static enum exit_status run_backup(struct job *job)
@@ -528,155 +431,22 @@ static enum exit_status run_backup(struct job *job)
                                          .ctx = job};
     enum exit_status status = open_log(job, &handler, true);
     if (status == EXIT_CLEAN)
-        status = open_copy(job, false);
+        status = job_open_copy(job, false);
     if (status == EXIT_CLEAN)
         status = run_walk(job);
     if (status == EXIT_CLEAN)
         status = copy_begin(job);
     if (status == EXIT_CLEAN && job->with_secret)
         status = copy_secret(job);
-    status = close_copy(job, status);
+    status = job_close_copy(job, status);
     if (status == EXIT_CLEAN)
         printf("%s: complete and on the disk; messages: %" PRIu64 "\n", job->copy,
                job->walk.tip.messages);
     if (status == EXIT_DAMAGED && job->faults)
-        say(job,
-            "%s is damaged, so no copy is made; parley-log repair DIR COPY saves what can be "
-            "saved",
-            job->dir);
-    return status;
-}
-
-/* ---- import ----------------------------------------------------------------------------- */
-
-struct import {
-    struct job *job;
-    const char *name;
-    int fd;
-    struct buf text; /* read, and not looked at yet */
-    bool ended;
-    uint64_t total, done; /* bytes; total 0: not known */
-    uint64_t line, messages;
-    int64_t last_date;
-};
-
-__attribute__((format(printf, 3, 4))) static enum exit_status
-wrong_line(const struct import *in, size_t column, const char *format, ...)
-{
-    char what[256];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(what, sizeof what, format, args);
-    va_end(args);
-    say(in->job, "%s:%" PRIu64 ":%zu: %s", in->name, in->line, column, what);
-    return EXIT_DAMAGED;
-}
-
-static enum exit_status import_line(struct import *in, struct slice line)
-{
-    struct store_message m;
-    struct message_names room;
-    size_t at;
-    struct copy *out = &in->job->out;
-    const char *wrong = message_read(&m, &room, line, &at);
-    if (wrong) {
-        struct log_text text;
-        struct slice found = slice_skip(line, at < line.n ? at : line.n);
-        found.n = found.n < 32 ? found.n : 32;
-        return wrong_line(in, at + 1,
-                          "%s; found \"%s\", expected {\"id\":1,\"from\":\"a\",\"to\":\"b\","
-                          "\"content\":\"c\",\"date\":0}",
-                          wrong, log_safe(&text, found));
-    }
-    if (m.id < out->next_id)
-        return wrong_line(in, 1,
-                          "id %" PRIu64 " comes after id %" PRIu64 "; expected one that is greater "
-                          "than all before it",
-                          m.id, out->next_id - 1);
-    if (m.date < in->last_date)
-        return wrong_line(in, 1,
-                          "date %" PRId64 " comes after date %" PRId64 "; expected one that is not "
-                          "before it",
-                          m.date, in->last_date);
-    in->last_date = m.date;
-    in->messages++;
-    int result = copy_message(out, &m, 0, slice_of(NULL, 0));
-    return result ? exit_of(copy_failed(in->job, result)) : EXIT_CLEAN;
-}
-
-/* Reads more: false if that failed. */
-static bool import_read(struct import *in)
-{
-    uint8_t *to = buf_reserve(&in->text, RECORD_MAX);
-    ssize_t got;
-    do
-        got = to ? read(in->fd, to, RECORD_MAX) : -1;
-    while (got < 0 && errno == EINTR);
-    if (got < 0)
-        return false;
-    in->text.n += (size_t)got;
-    in->done += (size_t)got;
-    in->ended = got == 0;
-    progress_show(&in->job->progress, in->done, in->total);
-    return true;
-}
-
-/* Every whole line of what has been read; what is left is the beginning of one. */
-static enum exit_status import_lines(struct import *in)
-{
-    struct slice rest = buf_slice(&in->text);
-    enum exit_status status = EXIT_CLEAN;
-    while (status == EXIT_CLEAN && rest.n) {
-        const uint8_t *end = memchr(rest.p, '\n', rest.n);
-        if (!end && !in->ended && rest.n <= RECORD_MAX)
-            break;
-        in->line++;
-        size_t n = end ? (size_t)(end - rest.p) : rest.n;
-        status = n <= RECORD_MAX ? import_line(in, slice_of(rest.p, n))
-                                 : wrong_line(in, 1, "the line is over %d bytes", RECORD_MAX);
-        rest = slice_skip(rest, end ? n + 1 : n);
-    }
-    buf_drop(&in->text, in->text.n - rest.n);
-    return status;
-}
-
-static enum exit_status import_all(struct import *in)
-{
-    enum exit_status status = EXIT_CLEAN;
-    progress_begin(&in->job->progress, "parley-log");
-    while (status == EXIT_CLEAN && !in->ended) {
-        if (!import_read(in))
-            return refused(in->job, "read", in->name, -errno);
-        status = import_lines(in);
-    }
-    return status;
-}
-
-/* import DIR [FILE]: DIR is what is written. */
-static enum exit_status run_import(struct job *job)
-{
-    struct import in = {.job = job, .name = job->copy ? job->copy : "standard input"};
-    struct stat st;
-    if (job->copy)
-        in.fd = open(job->copy, O_RDONLY | O_CLOEXEC);
-    if (in.fd < 0) {
-        int error = errno;
-        say(job, "%s: %s", in.name, strerror(error));
-        return error == ENOENT ? EXIT_USAGE_ERROR : EXIT_SYSTEM;
-    }
-    if (fstat(in.fd, &st) == 0 && S_ISREG(st.st_mode))
-        in.total = (uint64_t)st.st_size;
-    job->copy = job->dir;
-    enum exit_status status = open_copy(job, true);
-    if (status == EXIT_CLEAN)
-        status = import_all(&in);
-    progress_hide(&job->progress);
-    status = close_copy(job, status);
-    if (status == EXIT_CLEAN)
-        printf("%s: complete and on the disk; messages: %" PRIu64 "\n", job->copy, in.messages);
-    buf_free(&in.text);
-    if (in.fd > STDIN_FILENO)
-        close(in.fd);
+        job_say(job,
+                "%s is damaged, so no copy is made; parley-log repair DIR COPY saves what can be "
+                "saved",
+                job->dir);
     return status;
 }
 
@@ -685,7 +455,7 @@ static enum exit_status run_import(struct job *job)
 static void on_log(void *ctx, enum log_level level, const char *line)
 {
     (void)level;
-    say(ctx, "%s", line);
+    job_say(ctx, "%s", line);
 }
 
 /* Nothing is sent, so that these are never called. */
@@ -713,8 +483,8 @@ static enum exit_status compact(struct job *job, struct store *store)
     store_get_stats(store, &after);
     if (result) {
         bool damaged = result == -EBADMSG;
-        say(job, "%s: not all of it could be arranged: %s", job->dir,
-            damaged ? "it is damaged" : strerror(-result));
+        job_say(job, "%s: not all of it could be arranged: %s", job->dir,
+                damaged ? "it is damaged" : strerror(-result));
         return damaged ? EXIT_DAMAGED : EXIT_IO;
     }
     printf("%s: messages: %" PRIu64 ", segments: %" PRIu64 " from %" PRIu64 ", bytes: %" PRIu64
@@ -733,7 +503,7 @@ static enum exit_status run_compact(struct job *job)
         return status;
     int result = disk_open_dir(&job->disk, job->dir);
     if (result)
-        return refused(job, "open", job->dir, result);
+        return job_refused(job, "open", job->dir, result);
     const struct store_options options = {.disk = &job->disk,
                                           .log = &log,
                                           .arrange = true,
@@ -743,12 +513,12 @@ static enum exit_status run_compact(struct job *job)
     struct store *store;
     enum store_status opened = store_open(&store, &options, &job->error);
     if (opened) {
-        say(job, "%s: %s", job->dir, job->error.text);
+        job_say(job, "%s: %s", job->dir, job->error.text);
         return (enum exit_status)opened;
     }
     status = compact(job, store);
     result = store_close(store);
-    return result && status == EXIT_CLEAN ? refused(job, "close", job->dir, result) : status;
+    return result && status == EXIT_CLEAN ? job_refused(job, "close", job->dir, result) : status;
 }
 
 /* ---- the command line ------------------------------------------------------------------- */
@@ -769,7 +539,7 @@ static const struct command commands[] = {
      run_backup, 2, 2},
     {"compact", "DIR", "puts the messages of each conversation together; no server may be running",
      run_compact, 1, 1},
-    {"import", "DIR [FILE]", "makes a new log of what dump has printed", run_import, 1, 2},
+    {"import", "DIR [FILE]", "makes a new log of what dump has printed", import_run, 1, 2},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)

@@ -175,8 +175,6 @@ void checkpoint_now(struct checkpoint *c, const struct checkpoint_head *head)
 {
     c->open = false;
     checkpoint_begin(c, head);
-    while (c->open)
-        checkpoint_step(c, head->place);
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */

@@ -65,10 +65,7 @@ enum store_status store_open(struct store **out, const struct store_options *opt
     if (!s || index_init(&s->index) || keys_init(&s->keys, options->max_keys)) {
         snprintf(error->text, sizeof error->text, "no memory, or no source of random numbers");
         if (s)
-            index_fini(&s->index);
-        if (s)
-            keys_fini(&s->keys);
-        free(s);
+            store_free(s);
         return STORE_SYSTEM;
     }
     s->options = *options;

@@ -17,6 +17,13 @@ CC_coverage := gcc
 CC_musl     := musl-gcc
 CC_fuzz     := clang
 CC_fuzzfast := clang
+# Those of other machines, with Debian's cross compilers; the tests run them under qemu-user.
+CROSS       := aarch64 armhf i386 riscv64 s390x
+CC_aarch64  := aarch64-linux-gnu-gcc
+CC_armhf    := arm-linux-gnueabihf-gcc
+CC_i386     := i686-linux-gnu-gcc
+CC_riscv64  := riscv64-linux-gnu-gcc
+CC_s390x    := s390x-linux-gnu-gcc
 ifeq ($(origin CC),default)
 CC := $(shell command -v $(CC_$(VARIANT)) >/dev/null 2>&1 && echo $(CC_$(VARIANT)) || echo cc)
 endif
@@ -35,8 +42,16 @@ FLAGS_fuzz     := $(SAN) -fsanitize=fuzzer-no-link,address,undefined -fno-saniti
 FLAGS_fuzzfast := -O2 -g -fsanitize=fuzzer-no-link
 LD_release     := -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noseparate-code
 LD_musl        := -static -Wl,--gc-sections -Wl,-z,noseparate-code
+ifneq ($(filter $(VARIANT),$(CROSS)),)
+FLAGS_$(VARIANT) := $(FLAGS_release)
+LD_$(VARIANT)    := $(LD_release)
+endif
+ifneq ($(filter $(VARIANT),musl $(CROSS)),) # tests/install-cross puts it there
+CPPFLAGS += -I$(B)/cmocka
+LDFLAGS  += -L$(B)/cmocka
+endif
 ifeq ($(origin FLAGS_$(VARIANT)),undefined)
-$(error VARIANT=$(VARIANT) is unknown; take one of release debug asan tsan coverage musl fuzz fuzzfast)
+$(error VARIANT=$(VARIANT) is unknown; take one of release debug asan tsan coverage musl fuzz fuzzfast $(CROSS))
 endif
 
 CPPFLAGS_ALL := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DPARLEY_DEMO=$(DEMO) -Isrc $(CPPFLAGS)
@@ -76,7 +91,7 @@ FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] tools/*/*.[ch] bench/*
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test test-suite list-tests test-tools conformance sim soak crash mutants perf-check perf-record check install clean help bench-store fuzz fuzz-programs coverage bench-storm
+.PHONY: all run test everywhere test-suite list-tests test-tools conformance sim soak crash mutants perf-check perf-record check install clean help bench-store fuzz fuzz-programs coverage bench-storm
 
 all: $(PROGRAMS)
 
@@ -129,6 +144,7 @@ else
 FUZZ_PARTS += $(B)/obj/tests/fuzz/replay.o
 FUZZ_MAIN  := -lcmocka
 endif
+$(B)/tests/fuzz/address: FUZZ_WRAP += -Wl,--wrap=getaddrinfo
 $(FUZZ): $(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(FUZZ_PARTS) $(TOOL_LIB) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) $(FUZZ_WRAP) -o $@ $^ $(FUZZ_MAIN) -ldl
@@ -161,6 +177,10 @@ clean:
 # Everything, four times over: as released, under Address- and UBSan, under TSan, under Valgrind.
 test: test-tools
 	@tests/run all
+
+# The unit and api tests of what is built for other C libraries and machines.
+everywhere:
+	@tests/run everywhere
 
 # One variant's programs and tests, for tests/run.
 test-suite: $(PROGRAMS) $(TESTS) $(PERF)
@@ -244,6 +264,7 @@ help:
 	@echo "make fuzz       libFuzzer with the sanitizers, TIME=60 seconds a target; TARGET=NAME for one alone"
 	@echo "make coverage   the lines of src/ that the tests reach; tests/coverage -v names the others"
 	@echo "make perf-check counts the core's instructions under callgrind; perf-record writes what is right"
+	@echo "make everywhere musl, i386, aarch64, armhf, riscv64 and s390x (big-endian): builds and tests each"
 	@echo "make check      format, static analysis, warnings as errors with gcc and clang"
 	@echo "make install    to PREFIX ($(PREFIX)), below DESTDIR"
 	@echo "make clean      removes build/"

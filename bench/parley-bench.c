@@ -335,7 +335,7 @@ static void open_more(struct bench *b)
 static void make_frame(struct buf *out, struct slice head, uint32_t size, struct slice tail)
 {
     static const uint8_t key[4] = {0x5a, 0xa5, 0x3c, 0xc3};
-    uint64_t n = (uint64_t)head.n + size + tail.n;
+    size_t n = head.n + size + tail.n;
     uint8_t *to = buf_reserve(out, FRAME_MAX_HEAD + n);
     if (!to)
         return;

@@ -41,9 +41,9 @@ struct piece {
 static void read_piece(void *ctx, int fd, uint64_t size)
 {
     struct piece *p = ctx;
-    uint8_t *room = p->bytes ? malloc(p->bytes) : NULL;
+    uint8_t *room = p->bytes ? malloc((size_t)p->bytes) : NULL;
     uint64_t at = size / 2 > p->bytes ? size / 2 : 0;
-    if (room && pread(fd, room, p->bytes, (off_t)at) > 0)
+    if (room && pread(fd, room, (size_t)p->bytes, (off_t)at) > 0)
         p->bytes = 0;
     free(room);
 }

@@ -7,6 +7,7 @@
 #include "net/url.h"
 #include "net/websocket.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -369,7 +370,7 @@ static void ws_echo_says_why_it_cannot_listen(void **state)
     char address[128];
     snprintf(address, sizeof address, "%.*s", (int)strcspn(taken, "/"), taken);
     assert_int_equal(RUN(error, "ws-echo", "--listen", address), EXIT_SYSTEM);
-    expect_part(error, "Address already in use");
+    expect_part(error, strerror(EADDRINUSE));
 }
 
 /* ---- parley ------------------------------------------------------------------------------ */

@@ -4,7 +4,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -43,7 +42,7 @@ void client_wait_taken(const struct client *c)
 {
     int64_t deadline = now_ms() + DEADLINE_MS;
     int waiting = 1;
-    while (ioctl(c->fd, SIOCOUTQ, &waiting) == 0 && waiting > 0) {
+    while (ioctl(c->fd, TIOCOUTQ, &waiting) == 0 && waiting > 0) {
         sched_yield();
         if (now_ms() > deadline)
             fail_msg("the server reads no more");

@@ -91,7 +91,7 @@ FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] tools/*/*.[ch] bench/*
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test everywhere test-suite list-tests test-tools conformance sim soak crash mutants perf-check perf-record check install clean help bench-store fuzz fuzz-programs coverage bench-storm
+.PHONY: all run test everywhere dist test-suite list-tests test-tools conformance sim soak crash mutants perf-check perf-record check install clean help bench-store fuzz fuzz-programs coverage bench-storm
 
 all: $(PROGRAMS)
 
@@ -168,6 +168,13 @@ run: all
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(filter-out $(B)/store-bench $(B)/storm-bench,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
+
+# The source package, the same bytes whenever it is made of the same commit.
+VERSION := $(shell sed -n 's/.*PARLEY_VERSION "\(.*\)"/\1/p' src/base/version.h)
+dist:
+	@mkdir -p build
+	git ls-files -z | LC_ALL=C sort -z | tar --null -T - --transform 's,^,parley-$(VERSION)/,' --owner=0 --group=0 \
+	    --numeric-owner --mtime=@0 --mode=go=rX,u+rw,a-s -cf - | gzip -9n >build/parley-$(VERSION).tar.gz
 
 clean:
 	rm -rf build
@@ -267,6 +274,7 @@ help:
 	@echo "make everywhere musl, i386, aarch64, armhf, riscv64 and s390x (big-endian): builds and tests each"
 	@echo "make check      format, static analysis, warnings as errors with gcc and clang"
 	@echo "make install    to PREFIX ($(PREFIX)), below DESTDIR"
+	@echo "make dist       build/parley-$(VERSION).tar.gz, which builds without git; tests/dist shows it"
 	@echo "make clean      removes build/"
 	@echo "VARIANT=V       release debug asan tsan coverage musl fuzz fuzzfast; each builds to build/V/"
 	@echo "DEMO=0          leaves the web client out"

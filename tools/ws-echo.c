@@ -17,7 +17,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define HEAD_MS 10000 /* how long a request head may take */
 #define DRAIN_MS 5000 /* how long the connections have for their goodbyes */
 
 struct echo {
@@ -46,19 +45,12 @@ struct connection {
 
 static void on_request(struct websocket *ws, const struct http_head *request)
 {
-    if (websocket_upgrade(ws, request))
-        timer_stop(&ws->stream.timer);
+    websocket_upgrade(ws, request);
 }
 
 static void on_message(struct websocket *ws, enum frame_opcode opcode, struct slice message)
 {
     websocket_send(ws, opcode, message);
-}
-
-static void on_timer(struct websocket *ws)
-{
-    websocket_respond(ws, 408, "text/plain; charset=utf-8", "",
-                      SLICE("The request head did not come within 10 s.\n"), false);
 }
 
 static void on_closed(struct websocket *ws)
@@ -80,7 +72,6 @@ static void accepted(struct listener *l, int fd, const struct address *peer)
     } else {
         list_init(&c->link);
         list_append(&e->open, &c->link);
-        stream_set_timer(&c->ws.stream, HEAD_MS);
     }
 }
 
@@ -160,7 +151,6 @@ static int start(struct echo *e, const struct options *options)
                                       .max_message = options->max_frame,
                                       .on_request = on_request,
                                       .on_message = on_message,
-                                      .on_timer = on_timer,
                                       .on_closed = on_closed};
     websocket_kind_init(&e->kind, &e->streams, e);
     return result;

@@ -14,7 +14,6 @@
 
 /* PROTOCOL.md, sections 3 and 4: what is not an option is fixed there. */
 #define CHAT_REGISTER_MS 30000 /* from the upgrade to the registration */
-#define CHAT_HEAD_MS 10000     /* for the request head */
 #define CHAT_STUCK_MS 20000    /* a reader that takes nothing while something waits */
 
 enum chat_close_code {

@@ -59,7 +59,6 @@ void session_start(struct session *s)
     list_append(&chat->unregistered, &s->link);
     s->opened = session_now(s);
     s->expires = INT64_MAX;
-    stream_set_timer(&s->ws.stream, CHAT_HEAD_MS);
 }
 
 void session_opened(struct session *s)
@@ -199,11 +198,6 @@ static bool session_may_resume(const struct session *s)
 void session_timer(struct session *s)
 {
     struct stream *stream = &s->ws.stream;
-    if (s->ws.state == WEBSOCKET_HANDSHAKE) {
-        websocket_respond(&s->ws, 408, "text/plain; charset=utf-8", "",
-                          SLICE("The request head did not come within 10 s.\n"), false);
-        return;
-    }
     int64_t next = SESSION_TICK_MS;
     if (s->resting && !session_may_resume(s)) {
         stream_set_timer(stream, 1);

@@ -217,7 +217,7 @@ static const char *parse_framing(struct http_head *out)
         uint8_t c = length->value.p[i];
         if (c < '0' || c > '9')
             return "a Content-Length that is not a number of 1 to 15 digits";
-        out->body = out->body * 10 + (uint64_t)(c - '0');
+        out->body_size = out->body_size * 10 + (uint64_t)(c - '0');
     }
     return NULL;
 }
@@ -306,12 +306,19 @@ const char *http_reason(unsigned status)
         unsigned status;
         const char *reason;
     } reasons[] = {
-        {101, "Switching Protocols"}, {200, "OK"},
-        {400, "Bad Request"},         {403, "Forbidden"},
-        {404, "Not Found"},           {405, "Method Not Allowed"},
-        {408, "Request Timeout"},     {413, "Content Too Large"},
-        {426, "Upgrade Required"},    {431, "Request Header Fields Too Large"},
-        {503, "Service Unavailable"}, {505, "HTTP Version Not Supported"},
+        {101, "Switching Protocols"},
+        {200, "OK"},
+        {400, "Bad Request"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {411, "Length Required"},
+        {413, "Content Too Large"},
+        {426, "Upgrade Required"},
+        {431, "Request Header Fields Too Large"},
+        {503, "Service Unavailable"},
+        {505, "HTTP Version Not Supported"},
     };
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
         if (reasons[i].status == status)

@@ -3,7 +3,7 @@
  *
  * A pure function of bytes: the spans of the result point into the input. No bare LF, no folding,
  * no white space before a colon, no control characters; one empty line in front of a request is
- * passed over. A body's framing is read, the body itself is the caller's.
+ * passed over. A body's framing is read, the body itself is the caller's to find behind the head.
  */
 #ifndef NET_HTTP_H
 #define NET_HTTP_H
@@ -24,7 +24,8 @@ struct http_head {
     struct slice query;  /* behind "?", empty if there is none */
     struct slice host;   /* request: the authority, from the target if it is absolute */
     unsigned status;     /* response: 100 to 599 */
-    uint64_t body;       /* bytes, from Content-Length; 0 if there is none */
+    uint64_t body_size;  /* from Content-Length; 0 if there is none */
+    struct slice body;   /* left to the caller */
     bool chunked;        /* a Transfer-Encoding is there */
     bool version_1_0;    /* request: of HTTP/1.0 */
     size_t fields_n;

@@ -81,7 +81,7 @@ static void send_close(struct websocket *ws, uint16_t code, const char *reason)
 
 void websocket_close(struct websocket *ws, uint16_t code, const char *reason)
 {
-    if (ws->state == WEBSOCKET_HANDSHAKE) {
+    if (ws->state < WEBSOCKET_OPEN) {
         stream_close(&ws->stream);
     } else if (ws->state == WEBSOCKET_OPEN) {
         send_close(ws, code, reason);
@@ -93,7 +93,33 @@ void websocket_close(struct websocket *ws, uint16_t code, const char *reason)
     }
 }
 
-/* ---- the handshake ----------------------------------------------------------------------- */
+/* ---- what comes in pieces ------------------------------------------------------------------- */
+
+/* Puts more behind what has come of a message or a request: whether there was memory for it. */
+static bool message_append(struct websocket *ws, struct slice bytes)
+{
+    struct stream_set *set = ws->stream.kind->set;
+    if (!ws->message)
+        ws->message = calloc(1, sizeof *ws->message);
+    if (!ws->message)
+        return false;
+    set->memory -= ws->message->cap;
+    buf_append_slice(ws->message, bytes);
+    set->memory += ws->message->cap;
+    return !ws->message->failed;
+}
+
+static void message_free(struct websocket *ws)
+{
+    if (ws->message) {
+        ws->stream.kind->set->memory -= ws->message->cap;
+        buf_free(ws->message);
+    }
+    free(ws->message);
+    ws->message = NULL;
+}
+
+/* ---- requests and the handshake ---------------------------------------------------------- */
 
 static void handshake_accept(char out[HANDSHAKE_ACCEPT], const char key[HANDSHAKE_KEY])
 {
@@ -113,17 +139,30 @@ void websocket_respond(struct websocket *ws, unsigned status, const char *type, 
     buf_printf(&head, "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n", status,
                http_reason(status), type, body.n);
     buf_append(&head, fields, strlen(fields));
-    buf_append_lit(&head, "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n");
-    if (head.failed) {
+    buf_printf(&head, "X-Content-Type-Options: nosniff\r\nConnection: %s\r\n\r\n",
+               ws->kept ? "keep-alive" : "close");
+    if (head.failed)
         stream_close(&ws->stream);
+    stream_write(&ws->stream, buf_slice(&head));
+    if (!head_only)
+        stream_write(&ws->stream, body);
+    buf_free(&head);
+    if (ws->kept && !stream_ending(&ws->stream)) {
+        ws->state = WEBSOCKET_KEPT;
+        stream_set_timer(&ws->stream, WEBSOCKET_KEPT_MS);
+        stream_resume(&ws->stream);
     } else {
-        stream_write(&ws->stream, buf_slice(&head));
-        if (!head_only)
-            stream_write(&ws->stream, body);
+        ws->state = WEBSOCKET_ENDED;
         stream_finish(&ws->stream);
     }
-    buf_free(&head);
-    ws->state = WEBSOCKET_ENDED;
+}
+
+void websocket_keep(struct websocket *ws, const struct http_head *request)
+{
+    /* A proxy may send the next request for somebody else, and whom it spoke for is not the one who is to
+       be asked whether he may. */
+    ws->kept = !request->version_1_0 && !http_has_token(request, "connection", "close") &&
+               !http_find(request, "x-forwarded-for", NULL);
 }
 
 /* NULL, or what is wrong with the upgrade: RFC 6455, 4.2.1. */
@@ -214,23 +253,85 @@ static bool read_introduction(struct websocket *ws, struct slice *in)
     return true;
 }
 
+static void hand_up_request(struct websocket *ws, const struct http_head *request)
+{
+    const struct websocket_kind *kind = websocket_kind(ws);
+    ws->peer = proxy_forwarded(request, ws->peer, &kind->trusted);
+    ws->state = WEBSOCKET_ASKED;
+    timer_stop(&ws->stream.timer);
+    kind->on_request(ws, request);
+}
+
+/* A request whose head has come. Its body is awaited only where all of it may be taken, so that what
+   stands behind a request that was refused is never read as another one. */
+static size_t read_body(struct websocket *ws, struct http_head *request, struct slice in)
+{
+    const struct websocket_kind *kind = websocket_kind(ws);
+    struct slice behind = slice_skip(in, request->size);
+    if (request->chunked) {
+        respond(ws, 411, "A body is taken with a Content-Length only.\n");
+        return request->size;
+    }
+    uint64_t limit = request->body_size && kind->body_limit ? kind->body_limit(ws, request) : 0;
+    if (request->body_size > limit) {
+        respond(ws, 413,
+                limit ? "The body is over the limit.\n"
+                      : "A request with a body is not taken here.\n");
+        return request->size;
+    }
+    if (behind.n >= request->body_size) {
+        request->body = slice_of(behind.p, (size_t)request->body_size);
+        hand_up_request(ws, request);
+        return request->size + request->body.n;
+    }
+    if (!message_append(ws, in)) {
+        stream_close(&ws->stream);
+        return in.n;
+    }
+    ws->reader.left = request->body_size - behind.n;
+    if (http_has_token(request, "expect", "100-continue"))
+        stream_write(&ws->stream, SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
+    stream_set_timer(&ws->stream, WEBSOCKET_REQUEST_MS);
+    return in.n;
+}
+
+/* More of a body that comes in pieces: how many bytes belong to it. */
+static size_t read_more_body(struct websocket *ws, struct slice in)
+{
+    struct http_head request;
+    const char *why;
+    if (in.n > ws->reader.left)
+        in.n = (size_t)ws->reader.left;
+    ws->reader.left -= in.n;
+    if (!message_append(ws, in)) {
+        stream_close(&ws->stream);
+    } else if (ws->reader.left == 0) {
+        struct buf whole = *ws->message;
+        if (http_parse_request(buf_slice(&whole), &request, &why) != HTTP_OK) {
+            stream_close(&ws->stream); /* cannot be: it was one before */
+        } else {
+            request.body = slice_skip(buf_slice(&whole), request.size);
+            hand_up_request(ws, &request);
+        }
+        message_free(ws);
+    }
+    return in.n;
+}
+
 /* How many bytes were used: less than all where more is needed, or it was refused. */
 static size_t read_request(struct websocket *ws, struct slice all)
 {
     struct http_head request;
     const char *why = NULL;
     struct slice in = all;
+    if (ws->message)
+        return read_more_body(ws, in);
     if (!read_introduction(ws, &in))
         return 0;
     size_t used = all.n - in.n;
     switch (http_parse_request(in, &request, &why)) {
     case HTTP_OK:
-        ws->peer = proxy_forwarded(&request, ws->peer, &websocket_kind(ws)->trusted);
-        if (request.chunked || request.body)
-            respond(ws, 413, "A request with a body is not taken here.\n");
-        else
-            websocket_kind(ws)->on_request(ws, &request);
-        return used + request.size;
+        return used + read_body(ws, &request, in);
     case HTTP_MORE:
         break;
     case HTTP_MALFORMED:
@@ -246,18 +347,26 @@ static size_t read_request(struct websocket *ws, struct slice all)
     return used;
 }
 
-/* Puts more behind what has come of a message: whether there was memory for it. */
-static bool message_append(struct websocket *ws, struct slice bytes)
+/* All requests that stand there, until one waits for its answer: how many bytes were used. */
+static size_t read_requests(struct websocket *ws, struct slice in)
 {
-    struct stream_set *set = ws->stream.kind->set;
-    if (!ws->message)
-        ws->message = calloc(1, sizeof *ws->message);
-    if (!ws->message)
-        return false;
-    set->memory -= ws->message->cap;
-    buf_append_slice(ws->message, bytes);
-    set->memory += ws->message->cap;
-    return !ws->message->failed;
+    size_t done = 0;
+    while (done < in.n && ws->state <= WEBSOCKET_KEPT && stream_readable(&ws->stream)) {
+        if (ws->state == WEBSOCKET_KEPT) {
+            ws->state = WEBSOCKET_HANDSHAKE;
+            ws->kept = false;
+            stream_set_timer(&ws->stream, WEBSOCKET_REQUEST_MS);
+        }
+        size_t used = read_request(ws, slice_skip(in, done));
+        done += used;
+        if (used == 0 || (ws->state == WEBSOCKET_HANDSHAKE && !ws->message))
+            break;
+    }
+    /* What comes in front of the answer is left to the kernel; but as long as nothing does, we listen, and
+       notice that the client goes away. */
+    if (ws->state == WEBSOCKET_ASKED && done < in.n)
+        stream_pause(&ws->stream);
+    return done;
 }
 
 static void send_request(struct websocket *ws, const char *host, const char *path)
@@ -284,16 +393,6 @@ static void send_request(struct websocket *ws, const char *host, const char *pat
                             SLICE("\r\n\r\n")};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         stream_write(&ws->stream, parts[i]);
-}
-
-static void message_free(struct websocket *ws)
-{
-    if (ws->message) {
-        ws->stream.kind->set->memory -= ws->message->cap;
-        buf_free(ws->message);
-    }
-    free(ws->message);
-    ws->message = NULL;
 }
 
 /* RFC 6455, 4.1: what a client must see before it believes the upgrade. */
@@ -399,14 +498,14 @@ static size_t on_input(struct stream *s, uint8_t *p, size_t n)
 {
     struct websocket *ws = websocket_of(s);
     size_t used = 0;
-    if (ws->state == WEBSOCKET_HANDSHAKE) {
-        used = websocket_kind(ws)->server ? read_request(ws, slice_of(p, n))
-                                          : read_response(ws, slice_of(p, n));
-        if (ws->state == WEBSOCKET_HANDSHAKE)
-            return used;
-    }
+    if (websocket_kind(ws)->server)
+        used = read_requests(ws, slice_of(p, n));
+    else if (ws->state == WEBSOCKET_HANDSHAKE)
+        used = read_response(ws, slice_of(p, n));
     if (ws->state == WEBSOCKET_ENDED)
         return n;
+    if (ws->state < WEBSOCKET_OPEN)
+        return used;
     return used + read_frames(ws, p + used, n - used);
 }
 
@@ -422,9 +521,11 @@ static void on_timer(struct stream *s)
     struct websocket *ws = websocket_of(s);
     if (ws->state == WEBSOCKET_CLOSING && s->queued && stream_stuck_ms(s) < WEBSOCKET_CLOSE_MS)
         stream_set_timer(s, WEBSOCKET_CLOSE_MS); /* our close is still on its way */
-    else if (ws->state == WEBSOCKET_CLOSING)
+    else if (ws->state == WEBSOCKET_CLOSING || ws->state == WEBSOCKET_KEPT)
         stream_close(s);
-    else
+    else if (ws->state == WEBSOCKET_HANDSHAKE && websocket_kind(ws)->server)
+        respond(ws, 408, "The request did not come within 10 s.\n");
+    else if (websocket_kind(ws)->on_timer)
         websocket_kind(ws)->on_timer(ws);
 }
 
@@ -453,13 +554,17 @@ static void websocket_init(struct websocket *ws)
     ws->code = CLOSE_ABNORMAL;
     ws->state = WEBSOCKET_HANDSHAKE;
     ws->introduced = false;
+    ws->kept = false;
     ws->peer = (struct ip){0};
 }
 
 int websocket_accept(struct websocket *ws, const struct websocket_kind *kind, int fd)
 {
     websocket_init(ws);
-    return stream_open(&ws->stream, &kind->stream, fd, false);
+    int result = stream_open(&ws->stream, &kind->stream, fd, false);
+    if (result == 0)
+        stream_set_timer(&ws->stream, WEBSOCKET_REQUEST_MS);
+    return result;
 }
 
 int websocket_connect(struct websocket *ws, const struct websocket_kind *kind,

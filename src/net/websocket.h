@@ -1,10 +1,12 @@
 /*
  * websocket: messages over a stream, for both roles.
  *
- * A server's connection begins with one HTTP request, which is handed to on_request: that answers
- * it with websocket_respond, or makes it a WebSocket with websocket_upgrade. A client's begins by
- * websocket_connect and its upgrade, after which on_open is called. From there on messages come whole;
- * pings are answered, the closing handshake is done and the connection is ended here.
+ * A server's connection begins with HTTP requests. Each is handed to on_request, which answers it
+ * with websocket_respond, at once or later, or makes the connection a WebSocket with websocket_upgrade.
+ * Until it is answered the next one is not looked at, and behind an answer there is a next one
+ * only where the owner asked for it by websocket_keep. A client's connection begins by websocket_connect
+ * and its upgrade, after which on_open is called. From there on messages come whole; pings are
+ * answered, the closing handshake is done and the connection is ended here.
  */
 #ifndef NET_WEBSOCKET_H
 #define NET_WEBSOCKET_H
@@ -18,6 +20,10 @@
 
 /* How long the peer may take to answer our close. */
 #define WEBSOCKET_CLOSE_MS 2000
+/* Servers: how long a request may take to come, its head and its body each, from its first byte on (the
+   first one from the accept); how long a kept connection waits for the next one to begin. */
+#define WEBSOCKET_REQUEST_MS 10000
+#define WEBSOCKET_KEPT_MS 60000
 
 struct websocket;
 
@@ -30,17 +36,23 @@ struct websocket_kind {
     /* Servers: the proxies that may say for whom they speak, in a PROXY header in front of the request
        or in its X-Forwarded-For. */
     struct ip_ranges trusted;
-    /* Servers: a request head has come whole. It must be answered before the return. */
+    /* Servers: how many bytes of body this request may have; NULL: none has one. */
+    uint64_t (*body_limit)(struct websocket *ws, const struct http_head *request);
+    /* Servers: a request has come whole; it is good until the return. Who answers later may set the timer,
+       and hears by on_closed that nobody waits any more. */
     void (*on_request)(struct websocket *ws, const struct http_head *request);
     void (*on_open)(struct websocket *ws); /* the handshake is done; may be NULL for servers */
     void (*on_message)(struct websocket *ws, enum frame_opcode opcode, struct slice message);
     void (*on_drained)(struct websocket *ws); /* asked for by stream_want_drained */
-    void (*on_timer)(struct websocket *ws);   /* set by stream_set_timer, while it is open */
-    void (*on_closed)(struct websocket *ws);  /* may free it */
+    /* Set by stream_set_timer, while it is open or a request waits for its answer; may be NULL. */
+    void (*on_timer)(struct websocket *ws);
+    void (*on_closed)(struct websocket *ws); /* may free it */
 };
 
 enum websocket_state {
     WEBSOCKET_HANDSHAKE, /* the request (server) or the response (client) is awaited */
+    WEBSOCKET_KEPT,      /* answered; nothing of the next request has come */
+    WEBSOCKET_ASKED,     /* a request was handed up and is not answered */
     WEBSOCKET_OPEN,
     WEBSOCKET_CLOSING, /* our close is sent, the peer's is awaited */
     WEBSOCKET_ENDED,
@@ -49,10 +61,11 @@ enum websocket_state {
 struct websocket {
     struct stream stream;
     struct frame_reader reader;
-    struct buf *message; /* what has come of a message that is in pieces; NULL: none is */
+    struct buf *message; /* what has come of a message or a request in pieces; NULL: none is */
     uint16_t code;       /* what the connection was closed with: a close_code */
     uint8_t state;       /* enum websocket_state */
-    bool introduced;     /* nothing but the request is awaited: no PROXY header any more */
+    bool introduced;     /* nothing but requests are awaited: no PROXY header any more */
+    bool kept;           /* the request under way is not the last */
     struct ip peer; /* whom it is known by: set by the owner, behind a trusted proxy its client */
 };
 
@@ -75,9 +88,13 @@ __attribute__((warn_unused_result)) int websocket_connect(struct websocket *ws,
  */
 bool websocket_upgrade(struct websocket *ws, const struct http_head *request);
 
+/* Within on_request: the connection shall take further requests, if its client and the proxies allow
+   that. */
+void websocket_keep(struct websocket *ws, const struct http_head *request);
+
 /*
- * Answers a request otherwise, and ends the connection. `fields` are more header lines, each ended
- * by CRLF; a HEAD request gets the head alone.
+ * Answers a request otherwise, and ends the connection unless it is kept. `fields` are more header lines,
+ * each ended by CRLF; a HEAD request gets the head alone.
  */
 void websocket_respond(struct websocket *ws, unsigned status, const char *type, const char *fields,
                        struct slice body, bool head_only);

@@ -76,18 +76,12 @@ static void admin_accepted(struct listener *l, int fd, const struct address *pee
     } else {
         list_init(&c->link);
         list_append(&server->admin_open, &c->link);
-        stream_set_timer(&c->ws.stream, CHAT_HEAD_MS);
     }
 }
 
 static void admin_request(struct websocket *ws, const struct http_head *request)
 {
     pages_admin(ws->stream.kind->ctx, ws, request);
-}
-
-static void admin_timer(struct websocket *ws)
-{
-    stream_close(&ws->stream);
 }
 
 static void admin_closed(struct websocket *ws)
@@ -277,10 +271,8 @@ enum exit_status server_open(struct server *server, const struct config *config,
     server->max_connections = config->max_connections && config->max_connections < allowed
                                   ? config->max_connections
                                   : allowed;
-    server->admin_kind = (struct websocket_kind){.server = true,
-                                                 .on_request = admin_request,
-                                                 .on_timer = admin_timer,
-                                                 .on_closed = admin_closed};
+    server->admin_kind = (struct websocket_kind){
+        .server = true, .on_request = admin_request, .on_closed = admin_closed};
     int result = loop_init(&server->loop, &clock_system);
     if (result == 0)
         result = stream_set_init(&server->streams, &server->loop);

@@ -82,7 +82,7 @@ static const struct {
     {"\x16\x03\x01\n", 400, NULL},
     {"GET /healthz HTTP/2.0\r\n" HOST "\r\n", 505, NULL},
     {"GET /healthz HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc", 413, NULL},
-    {"GET /healthz HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", 413, NULL},
+    {"GET /healthz HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", 411, NULL},
     {"GET /healthz HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", 200, NULL},
     {"GET /healthz HTTP/1.1\r\n" HOST "Content-Length: -1\r\n\r\n", 400, NULL},
     {UPGRADE VERSION KEY "\r\n", 101,
@@ -120,7 +120,7 @@ static const struct {
      413, "*not taken here.\n"},
     {"GET /healthz HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / "
      "HTTP/1.1\r\n" HOST "\r\n",
-     413, "*not taken here.\n"},
+     411, "*with a Content-Length only.\n"},
     {"GET /healthz HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: "
      "chunked\r\n\r\n0\r\n\r\n",
      400, "*beside a Transfer-Encoding*"},
@@ -245,7 +245,7 @@ static const struct {
      "\r\n",
      404, NULL},
     {UPGRADE VERSION KEY "Content-Length: 5\r\n\r\nhello", 413, NULL},
-    {UPGRADE VERSION KEY "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 413, NULL},
+    {UPGRADE VERSION KEY "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411, NULL},
 };
 
 static void requests_get_the_status_of_the_contract(void **state)

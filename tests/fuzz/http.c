@@ -9,8 +9,8 @@ static bool same_head(const struct http_head *a, const struct http_head *b)
 {
     if (!slice_eq(a->method, b->method) || !slice_eq(a->path, b->path) ||
         !slice_eq(a->query, b->query) || !slice_eq(a->host, b->host) || a->status != b->status ||
-        a->body != b->body || a->chunked != b->chunked || a->version_1_0 != b->version_1_0 ||
-        a->fields_n != b->fields_n)
+        a->body_size != b->body_size || a->chunked != b->chunked ||
+        a->version_1_0 != b->version_1_0 || a->fields_n != b->fields_n)
         return false;
     for (size_t i = 0; i < a->fields_n; i++)
         if (!slice_eq(a->fields[i].name, b->fields[i].name) ||
@@ -37,7 +37,7 @@ static void check_head(const struct http_head *head, struct slice in)
     CHECK(fuzz_within(head->method, in));
     CHECK(fuzz_within(head->query, in) && fuzz_within(head->host, in));
     CHECK(head->fields_n <= HTTP_MAX_FIELDS);
-    CHECK(head->body < UINT64_C(1000000000000000) && !(head->body && head->chunked));
+    CHECK(head->body_size < UINT64_C(1000000000000000) && !(head->body_size && head->chunked));
     for (size_t i = 0; i < head->fields_n; i++) {
         const struct http_field *f = &head->fields[i];
         CHECK(f->name.n && fuzz_within(f->name, in) && fuzz_within(f->value, in));

@@ -40,9 +40,23 @@ static struct end *end_of(struct websocket *ws)
     return container_of(ws, struct end, ws);
 }
 
+static uint64_t body_limit(struct websocket *ws, const struct http_head *request)
+{
+    (void)ws;
+    return slice_eq(request->path, SLICE("/later")) ? 100000 : 0;
+}
+
 static void on_request(struct websocket *ws, const struct http_head *request)
 {
-    if (slice_eq(request->path, SLICE("/page")))
+    if (slice_eq(request->path, SLICE("/later")) || slice_eq(request->path, SLICE("/now"))) {
+        struct end *e = end_of(ws);
+        e->messages++;
+        buf_clear(&e->last);
+        buf_append_slice(&e->last, request->body);
+        websocket_keep(ws, request);
+        if (slice_eq(request->path, SLICE("/now")))
+            websocket_respond(ws, 200, "text/plain", "", SLICE("now"), false);
+    } else if (slice_eq(request->path, SLICE("/page")))
         websocket_respond(ws, 200, "text/html", "X-Own: 1\r\n", SLICE("<p>"),
                           slice_eq(request->method, SLICE("HEAD")));
     else
@@ -84,6 +98,7 @@ static void end_init(struct end *e, bool is_server)
 {
     *e = (struct end){.kind = {.server = is_server,
                                .max_message = LIMIT,
+                               .body_limit = body_limit,
                                .on_request = on_request,
                                .on_open = is_server ? NULL : on_open,
                                .on_message = on_message,
@@ -261,8 +276,16 @@ static const struct {
      "Expected one Sec-WebSocket-Key of 16 bytes in base64.\n"},
     {"GET / HTTP/1.1\r\n" WITH UP CONN KEY V13 "Content-Length: 1\r\n", 413,
      "A request with a body is not taken here.\n"},
-    {"GET / HTTP/1.1\r\n" WITH "Transfer-Encoding: chunked\r\n", 413,
-     "A request with a body is not taken here.\n"},
+    {"GET / HTTP/1.1\r\n" WITH "Transfer-Encoding: chunked\r\n", 411,
+     "A body is taken with a Content-Length only.\n"},
+    {"POST /later HTTP/1.1\r\n" WITH "Transfer-Encoding: chunked\r\n", 411,
+     "A body is taken with a Content-Length only.\n"},
+    {"POST /later HTTP/1.1\r\n" WITH "Content-Length: 5\r\nContent-Length: 5\r\n", 400,
+     "Malformed request: more than one Content-Length.\n"},
+    {"POST /later HTTP/1.1\r\n" WITH "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", 400,
+     "Malformed request: a Content-Length beside a Transfer-Encoding.\n"},
+    {"POST /later HTTP/1.1\r\n" WITH "Content-Length: 100001\r\n", 413,
+     "The body is over the limit.\n"},
     {"GET / HTTP/1.1\r\nA : b\r\n", 400,
      "Malformed request: a header name with other characters than those of a token.\n"},
     {"GET / HTTP/1.1\r\n", 400, "Malformed request: no Host.\n"},
@@ -734,6 +757,170 @@ static void a_trusted_proxy_names_its_client_once(void **state)
     assert_memory_equal(got.p, "HTTP/1.1 400", 12);
 }
 
+/* ---- bodies, answers that come later, and further requests --------------------------------- */
+
+/* How many answers have come so far, all of this status. */
+static unsigned count_answers(const char *status)
+{
+    unsigned n = 0;
+    char line[64];
+    snprintf(line, sizeof line, "HTTP/1.1 %s ", status);
+    raw_receive();
+    buf_append(&got, "", 1);
+    got.n--;
+    for (const char *p = (char *)got.p; (p = strstr(p, "HTTP/1.1 ")); p++, n++)
+        assert_memory_equal(p, line, strlen(line));
+    return n;
+}
+
+static void respond_later(const char *text)
+{
+    websocket_respond(&server.ws, 200, "text/plain", "", slice_str(text), false);
+    turns(3);
+}
+
+static void a_body_comes_whole_in_whatever_pieces(void **state)
+{
+    (void)state;
+    struct buf request = {0};
+    static char body[100000];
+    memset(body, 'b', sizeof body);
+    buf_append_lit(&request, "POST /later HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n");
+    buf_append(&request, body, sizeof body);
+    static const size_t cuts[] = {1, 20, 55, 56, 57, 58, 5000, 70000, 100056};
+    serve_raw();
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        raw_send(slice_of(request.p, cuts[i]));
+        assert_int_equal(server.messages, i);
+        for (size_t at = cuts[i]; at < request.n; at += 50000)
+            raw_send(slice_of(request.p + at, request.n - at < 50000 ? request.n - at : 50000));
+        assert_int_equal(server.messages, i + 1);
+        assert_int_equal(server.last.n, sizeof body);
+        assert_memory_equal(server.last.p, body, sizeof body);
+        assert_null(server.ws.message);
+        respond_later("ok");
+        assert_int_equal(count_answers("200"), i + 1);
+    }
+    buf_free(&request);
+}
+
+static void who_waits_for_a_100_gets_it(void **state)
+{
+    (void)state;
+    serve_raw();
+    raw_send(SLICE("POST /later HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+                   "Content-Length: 4\r\n\r\n"));
+    expect_raw(SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
+    raw_send(SLICE("body"));
+    assert_true(slice_eq(buf_slice(&server.last), SLICE("body")));
+}
+
+static void what_stands_behind_a_body_is_the_next_request(void **state)
+{
+    (void)state;
+    serve_raw();
+    raw_send(SLICE("POST /later HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nGET "
+                   "GET /now HTTP/1.1\r\nHost: x\r\n\r\nGET /now HTTP/1.1\r\n"));
+    assert_int_equal(server.messages, 1);
+    assert_true(slice_eq(buf_slice(&server.last), SLICE("GET ")));
+    assert_int_equal(count_answers("200"), 0); /* the first comes first */
+    respond_later("later");
+    assert_int_equal(server.messages, 2);
+    assert_int_equal(count_answers("200"), 2);
+    raw_send(SLICE("Host: x\r\nConnection: close\r\n\r\nGET /now HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert_int_equal(count_answers("200"), 3);
+    assert_true(raw_receive());
+}
+
+static void many_requests_in_one_go_are_answered_in_one_go(void **state)
+{
+    (void)state;
+    struct buf request = {0};
+    for (int i = 0; i < 100; i++)
+        buf_append_lit(&request, "GET /now HTTP/1.1\r\nHost: x\r\n\r\n");
+    serve_raw();
+    raw_send(buf_slice(&request));
+    assert_int_equal(count_answers("200"), 100);
+    buf_free(&request);
+}
+
+static void a_connection_is_kept_only_where_its_client_can_and_no_proxy_may_share_it(void **state)
+{
+    (void)state;
+    static const char *const last[] = {
+        "GET /now HTTP/1.0\r\n\r\n",
+        "GET /now HTTP/1.1\r\nHost: x\r\nConnection: Close\r\n\r\n",
+        "GET /now HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof last / sizeof *last; i++) {
+        serve_raw();
+        raw_send(slice_str(last[i]));
+        assert_true(raw_receive());
+        assert_int_equal(count_answers("200"), 1);
+        buf_clear(&got);
+        close(raw);
+        turns(2);
+    }
+}
+
+static void who_goes_away_before_his_answer_is_noticed(void **state)
+{
+    (void)state;
+    serve_raw();
+    raw_send(SLICE("GET /later HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert_int_equal(server.ws.state, WEBSOCKET_ASKED);
+    close(raw);
+    raw = -1;
+    turns(2);
+    assert_int_equal(server.closed, 1);
+}
+
+static void each_request_has_its_deadline_and_the_pause_between_them_too(void **state)
+{
+    (void)state;
+    serve_raw();
+    raw_send(SLICE("GET /later HTTP/1.1\r\nHost: x\r\n\r\n"));
+    hand.ms += 10 * WEBSOCKET_KEPT_MS; /* the answer may take as long as the owner likes */
+    turns(2);
+    respond_later("later");
+    assert_int_equal(count_answers("200"), 1);
+    hand.ms += WEBSOCKET_KEPT_MS - 1000;
+    turns(2);
+    raw_send(SLICE("POST /later HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"));
+    hand.ms += WEBSOCKET_REQUEST_MS - 1000;
+    turns(2);
+    raw_send(SLICE("body"));
+    respond_later("later");
+    assert_int_equal(count_answers("200"), 2);
+    buf_clear(&got);
+    raw_send(SLICE("G"));
+    hand.ms += WEBSOCKET_REQUEST_MS + LOOP_SLOT_MS;
+    turns(3);
+    assert_int_equal(count_answers("408"), 1);
+    close(raw);
+    turns(3);
+    serve_raw();
+    raw_send(SLICE("GET /now HTTP/1.1\r\nHost: x\r\n\r\n"));
+    buf_clear(&got);
+    hand.ms += WEBSOCKET_KEPT_MS + LOOP_SLOT_MS;
+    turns(3);
+    assert_true(raw_receive()); /* without a word */
+}
+
+static void a_kept_connection_can_still_become_a_websocket(void **state)
+{
+    (void)state;
+    serve_raw();
+    raw_send(SLICE("GET /now HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert_int_equal(count_answers("200"), 1);
+    buf_clear(&got);
+    raw_send(SLICE(UPGRADE));
+    expect_raw(SLICE(UPGRADED));
+    hand.ms += 2 * WEBSOCKET_KEPT_MS;
+    turns(3);
+    assert_int_equal(server.ws.state, WEBSOCKET_OPEN);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -759,6 +946,14 @@ int main(void)
         TEST(closing_before_the_handshake_ends_it_at_once),
         TEST(a_peer_that_goes_without_a_close_is_abnormal),
         TEST(a_trusted_proxy_names_its_client_once),
+        TEST(a_body_comes_whole_in_whatever_pieces),
+        TEST(who_waits_for_a_100_gets_it),
+        TEST(what_stands_behind_a_body_is_the_next_request),
+        TEST(many_requests_in_one_go_are_answered_in_one_go),
+        TEST(a_connection_is_kept_only_where_its_client_can_and_no_proxy_may_share_it),
+        TEST(who_goes_away_before_his_answer_is_noticed),
+        TEST(each_request_has_its_deadline_and_the_pause_between_them_too),
+        TEST(a_kept_connection_can_still_become_a_websocket),
     };
     return cmocka_run_group_tests_name("net_websocket", tests, NULL, NULL);
 }

@@ -207,8 +207,10 @@ static void send_line(struct client *c)
     buf_append_lit(&c->text, ",\"content\":");
     wire_write_string(&c->text, buf_slice(&c->line));
     buf_append_lit(&c->text, "}");
-    wire_write(&c->frame, SLICE("message"), buf_slice(&c->text), slice_of(ref, (size_t)n),
-               SLICE(""));
+    wire_write(&c->frame, FRAMING_NATIVE,
+               &(struct event){.name = SLICE("message"),
+                               .data = wire_json(&c->text),
+                               .ref = slice_of(ref, (size_t)n)});
     websocket_send(&c->ws, FRAME_TEXT, buf_slice(&c->frame));
     c->under_way = true;
     c->held = false;
@@ -270,7 +272,7 @@ static void on_message(struct websocket *ws, enum frame_opcode opcode, struct sl
     struct envelope e;
     const char *why;
     (void)opcode; /* text_only */
-    if (wire_read(message, &e, &why)) {
+    if (wire_read(FRAMING_NATIVE, message, &e, &why)) {
         say("the server sent what is no event: %s", why);
         websocket_close(ws, CLOSE_POLICY, "events are expected");
         return;
@@ -315,7 +317,8 @@ static void on_open(struct websocket *ws)
     buf_append_lit(&c->text, "{\"token\":");
     wire_write_string(&c->text, slice_of(c->token, c->token_n));
     buf_append_lit(&c->text, "}");
-    wire_write(&c->frame, SLICE("registerMessages"), buf_slice(&c->text), SLICE(""), SLICE(""));
+    wire_write(&c->frame, FRAMING_NATIVE,
+               &(struct event){.name = SLICE("registerMessages"), .data = wire_json(&c->text)});
     websocket_send(ws, FRAME_TEXT, buf_slice(&c->frame));
     stream_set_timer(&ws->stream, SILENCE_MS);
 }

@@ -93,58 +93,57 @@ static void write_snippet(struct session *s, const struct store_message *m)
     buf_append_lit(&chat->text, ",\"message\":");
     buf_append_slice(&chat->text, m->json);
     buf_append_lit(&chat->text, "}");
-    buf_clear(&chat->frame);
-    wire_write(&chat->frame, SLICE("snippets"), buf_slice(&chat->text),
-               buf_slice(&answer_of(s)->ref), slice_of(meta, (size_t)n));
-    chat->frame.failed |= chat->text.failed;
-    session_send_now(s, &chat->frame);
+    session_send_now(s, &(struct event){SLICE("snippets"), wire_json(&chat->text),
+                                        buf_slice(&answer_of(s)->ref), slice_of(meta, (size_t)n),
+                                        EVENT_PART});
 }
 
 static void write_snippets_end(struct session *s)
 {
-    struct chat *chat = session_chat(s);
     struct answer *a = answer_of(s);
-    if (!a->ref.n)
-        return;
-    buf_clear(&chat->text);
-    buf_printf(&chat->text, "{\"event\":\"snippets\",\"count\":%u}", a->read.count);
-    buf_clear(&chat->frame);
-    wire_write(&chat->frame, SLICE("end"), buf_slice(&chat->text), buf_slice(&a->ref), SLICE(""));
-    chat->frame.failed |= chat->text.failed;
-    session_send_now(s, &chat->frame);
+    char data[32];
+    int n = snprintf(data, sizeof data, "{\"count\":%lu}", (unsigned long)a->read.count);
+    if (a->ref.n)
+        session_send_now(s, &(struct event){SLICE("snippets"), slice_of(data, (size_t)n),
+                                            buf_slice(&a->ref), SLICE(""), EVENT_END});
 }
 
 /* ---- a page ------------------------------------------------------------------------------ */
 
-/* What stands behind the messages. */
-static void page_tail(const struct answer *a, struct buf *out)
+/* The frame of a page without its messages, or NULL for want of memory. They belong at *gap. */
+static const struct buf *page_frame(struct session *s, size_t *gap)
 {
-    buf_clear(out);
-    buf_append_lit(out, "]}");
-    if (a->ref.n) {
-        buf_append_lit(out, ",\"ref\":");
-        buf_append_slice(out, buf_slice(&a->ref));
-    }
-    buf_printf(out, ",\"meta\":{\"more\":%s}}", a->read.more ? "true" : "false");
+    struct chat *chat = session_chat(s);
+    const struct answer *a = answer_of(s);
+    struct buf *frame = &chat->frames[s->framing];
+    buf_clear(&chat->text);
+    buf_append_lit(&chat->text, "{\"id\":");
+    wire_write_string(&chat->text, slice_of(a->user, a->user_n));
+    buf_append_lit(&chat->text, ",\"messages\":[]}");
+    buf_clear(frame);
+    *gap = wire_write(
+               frame, s->framing,
+               &(struct event){SLICE("conversation"), wire_json(&chat->text), buf_slice(&a->ref),
+                               a->read.more ? SLICE("{\"more\":true}") : SLICE("{\"more\":false}"),
+                               EVENT_WHOLE}) -
+           2;
+    if (!frame->failed)
+        return frame;
+    stream_close(&s->ws.stream);
+    return NULL;
 }
 
 /* Once the page is looked up its size is known, and with it the head of the frame. */
 static void write_page_begin(struct session *s)
 {
-    struct chat *chat = session_chat(s);
-    struct answer *a = answer_of(s);
-    buf_clear(&chat->frame);
-    buf_append_lit(&chat->frame, "{\"event\":\"conversation\",\"data\":{\"id\":");
-    wire_write_string(&chat->frame, slice_of(a->user, a->user_n));
-    buf_append_lit(&chat->frame, ",\"messages\":[");
-    page_tail(a, &chat->text);
-    if (chat->frame.failed || chat->text.failed) {
-        stream_close(&s->ws.stream);
-        return;
-    }
+    const struct answer *a = answer_of(s);
+    size_t gap;
+    const struct buf *frame = page_frame(s, &gap);
     uint64_t commas = a->read.count ? a->read.count - 1 : 0;
-    websocket_send_head(&s->ws, FRAME_TEXT, chat->frame.n + a->read.bytes + commas + chat->text.n);
-    stream_write(&s->ws.stream, buf_slice(&chat->frame));
+    if (!frame)
+        return;
+    websocket_send_head(&s->ws, FRAME_TEXT, frame->n + a->read.bytes + commas);
+    stream_write(&s->ws.stream, slice_of(frame->p, gap));
 }
 
 static void write_page_message(struct session *s, const struct store_message *m)
@@ -156,9 +155,10 @@ static void write_page_message(struct session *s, const struct store_message *m)
 
 static void write_page_end(struct session *s)
 {
-    struct buf *tail = &session_chat(s)->text;
-    page_tail(answer_of(s), tail);
-    stream_write(&s->ws.stream, buf_slice(tail));
+    size_t gap;
+    const struct buf *frame = page_frame(s, &gap);
+    if (frame)
+        stream_write(&s->ws.stream, slice_skip(buf_slice(frame), gap));
 }
 
 /* ---- a registration ---------------------------------------------------------------------- */
@@ -174,19 +174,15 @@ static void write_registered(struct session *s, uint64_t last, bool gap, struct 
     if (gap)
         buf_append_lit(&chat->meta, ",\"gap\":true");
     buf_append_lit(&chat->meta, "}");
-    buf_clear(&chat->frame);
-    wire_write(&chat->frame, SLICE("registerMessages"), SLICE("\"OK\""), ref,
-               buf_slice(&chat->meta));
-    chat->frame.failed |= chat->meta.failed;
-    session_send_now(s, &chat->frame);
+    struct event e = {SLICE("registerMessages"), chat->meta.failed ? SLICE("") : SLICE("\"OK\""),
+                      ref, buf_slice(&chat->meta), EVENT_WHOLE};
+    session_send_now(s, &e);
 }
 
 static void write_missed(struct session *s, const struct store_message *m)
 {
-    struct buf *frame = &session_chat(s)->frame;
-    buf_clear(frame);
-    wire_write(frame, SLICE("message"), m->json, SLICE(""), SLICE("{\"replay\":true}"));
-    session_send_now(s, frame);
+    session_send_now(s, &(struct event){SLICE("message"), m->json, SLICE(""),
+                                        SLICE("{\"replay\":true}"), EVENT_PART});
 }
 
 /* ---- the way of all --------------------------------------------------------------------- */

@@ -28,10 +28,7 @@ struct request {
 
 static void answer(const struct request *r, struct slice data, struct slice meta)
 {
-    struct buf *frame = &session_chat(r->session)->frame;
-    buf_clear(frame);
-    wire_write(frame, slice_str(r->name), data, r->ref, meta);
-    session_send(r->session, frame);
+    session_send(r->session, &(struct event){slice_str(r->name), data, r->ref, meta, EVENT_WHOLE});
 }
 
 /* Refuses a request. The text is UTF-8; what comes from the client goes through `quoted`. */
@@ -492,7 +489,8 @@ static void on_presence(const struct request *r)
         result = presence_add(s, userid_slice(&id));
         if (result > 0) {
             presence_write(s, userid_slice(&id));
-            answer(r, buf_slice(&session_chat(s)->text), SLICE(""));
+            session_send(s, &(struct event){SLICE("presence"), wire_json(&session_chat(s)->text),
+                                            r->ref, SLICE(""), EVENT_PART});
         }
     }
     if (result < 0)
@@ -546,11 +544,8 @@ void api_committed(void *ctx, const struct store_message *m)
     chat->committed = m->id;
     if (!p.session->gone)
         answer_sent(p.session, m->id, m->date, ref);
-    buf_clear(&chat->frame);
-    wire_write(&chat->frame, SLICE("message"), m->json, SLICE(""), SLICE(""));
-    session_deliver(chat, p.session, m->from);
-    if (!slice_eq(m->from, m->to))
-        session_deliver(chat, p.session, m->to);
+    struct event e = {.name = SLICE("message"), .data = m->json};
+    session_deliver(chat, p.session, &e, m->from, m->to);
     session_settled(p.session);
     settle_echoes(chat, 0);
 }
@@ -574,12 +569,8 @@ void api_marked(void *ctx, const struct store_mark *m)
         buf_append_lit(&chat->text, ",\"upTo\":");
         buf_append_u64(&chat->text, m->up_to);
         buf_append_lit(&chat->text, "}");
-        buf_clear(&chat->frame);
-        wire_write(&chat->frame, SLICE("read"), buf_slice(&chat->text), SLICE(""), SLICE(""));
-        chat->frame.failed |= chat->text.failed;
-        session_deliver(chat, NULL, m->reader);
-        if (!slice_eq(m->reader, m->other))
-            session_deliver(chat, NULL, m->other);
+        struct event e = {.name = SLICE("read"), .data = wire_json(&chat->text)};
+        session_deliver(chat, NULL, &e, m->reader, m->other);
     }
     session_settled(p.session);
     settle_echoes(chat, 0);
@@ -599,22 +590,22 @@ void api_failed(void *ctx, uint64_t id, int error)
 
 /* ---- dispatch ---------------------------------------------------------------------------- */
 
-static const struct event {
+static const struct handler {
     const char *name;
     void (*handle)(const struct request *r);
     bool open; /* also for a connection that is not registered */
-} events[] = {
+} handlers[] = {
     {"registerMessages", on_register, true},   {"snippets", on_snippets, false},
     {"conversation", on_conversation, false},  {"message", on_message, false},
     {"startWriting", on_start_writing, false}, {"stopWriting", on_stop_writing, false},
     {"presence", on_presence, false},          {"read", on_read, false},
 };
 
-static const struct event *find_event(struct json_value name)
+static const struct handler *find_handler(struct json_value name)
 {
-    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
-        if (json_string_eq(name, slice_str(events[i].name)))
-            return &events[i];
+    for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++)
+        if (json_string_eq(name, slice_str(handlers[i].name)))
+            return &handlers[i];
     return NULL;
 }
 
@@ -637,8 +628,8 @@ void api_receive(struct session *s, struct slice frame)
     char text[256];
     session_chat(s)->stats.requests++;
     bool affordable = session_charge(s);
-    const char *code = wire_read(frame, &e, &why);
-    const struct event *event = code ? NULL : find_event(e.event);
+    const char *code = wire_read(s->framing, frame, &e, &why);
+    const struct handler *handler = code ? NULL : find_handler(e.event);
     if (s->leaving) {
         refuse_frame(s, &e, "going_away", "the server is shutting down; this was not carried out");
     } else if (!affordable) {
@@ -651,16 +642,16 @@ void api_receive(struct session *s, struct slice frame)
                  strcmp(code, "bad_json") == 0 ? "is not one JSON object" : "is not a request",
                  why);
         refuse_frame(s, &e, code, text);
-    } else if (!event) {
+    } else if (!handler) {
         snprintf(text, sizeof text, "there is no event %s", quote(&q, e.event));
         refuse_frame(s, &e, "unknown_event", text);
     } else {
-        struct request r = {s, event->name, e.data, e.ref};
-        if (!s->user && !event->open)
+        struct request r = {s, handler->name, e.data, e.ref};
+        if (!s->user && !handler->open)
             refuse(&r, "unregistered", "register first: send registerMessages with a token");
         else if (e.data.type != JSON_NULL && e.data.type != JSON_OBJECT)
             refuse(&r, "bad_request", "\"data\" is %s; expected an object", quote(&q, e.data));
         else
-            event->handle(&r);
+            handler->handle(&r);
     }
 }

@@ -276,7 +276,8 @@ int chat_close(struct chat *chat)
     hub_fini(&chat->hub);
     backoff_fini(&chat->backoff);
     buf_free(&chat->pending);
-    buf_free(&chat->frame);
+    for (int i = 0; i < FRAMINGS; i++)
+        buf_free(&chat->frames[i]);
     buf_free(&chat->text);
     buf_free(&chat->meta);
     buf_free(&chat->content);

@@ -8,6 +8,7 @@
 #define CHAT_CHAT_H
 
 #include "chat/hub.h"
+#include "chat/wire.h"
 #include "codec/hmac.h"
 #include "net/websocket.h"
 #include "store/store.h"
@@ -68,7 +69,7 @@ struct chat {
     struct buf pending;           /* sends that wait for their commit, in their order */
     size_t pending_at;            /* bytes of it that are done with */
     uint64_t committed;           /* the newest id that the store has called back for */
-    struct buf frame;             /* where frames are put together */
+    struct buf frames[FRAMINGS];  /* where frames are put together */
     struct buf text;              /* likewise the strings in them */
     struct buf meta;              /* likewise their meta */
     struct buf content;           /* a content on its way into the store */

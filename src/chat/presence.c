@@ -131,9 +131,7 @@ void presence_changed(struct chat *chat, const struct online *user)
         if (!store_has_conversation(chat->store, online_name(s->user), id))
             continue;
         presence_write_state(chat, id, user->count);
-        buf_clear(&chat->frame);
-        wire_write(&chat->frame, SLICE("presence"), buf_slice(&chat->text), SLICE(""), SLICE(""));
-        chat->frame.failed |= chat->text.failed;
-        session_send_live(s, &chat->frame);
+        session_send_live(
+            s, &(struct event){.name = SLICE("presence"), .data = wire_json(&chat->text)});
     }
 }

@@ -308,7 +308,16 @@ int session_register(struct session *s, struct slice user, int64_t expires)
 
 /* ---- sending ----------------------------------------------------------------------------- */
 
-void session_send_now(struct session *s, const struct buf *text)
+/* The event in the session's framing. */
+static const struct buf *encode(const struct session *s, const struct event *e)
+{
+    struct buf *frame = &session_chat(s)->frames[s->framing];
+    buf_clear(frame);
+    wire_write(frame, s->framing, e);
+    return frame;
+}
+
+static void send_now(struct session *s, const struct buf *text)
 {
     if (text->failed)
         stream_close(&s->ws.stream);
@@ -316,11 +325,11 @@ void session_send_now(struct session *s, const struct buf *text)
         websocket_send(&s->ws, FRAME_TEXT, buf_slice(text));
 }
 
-void session_send(struct session *s, const struct buf *text)
+static void send_in_turn(struct session *s, const struct buf *text)
 {
     uint8_t head[FRAME_MAX_HEAD];
     if (!s->held || text->failed) {
-        session_send_now(s, text);
+        send_now(s, text);
         return;
     }
     struct buf *frames = &s->held->frames;
@@ -330,6 +339,16 @@ void session_send(struct session *s, const struct buf *text)
     s->ws.stream.kind->set->memory += frames->cap;
     if (frames->failed)
         stream_close(&s->ws.stream);
+}
+
+void session_send_now(struct session *s, const struct event *e)
+{
+    send_now(s, encode(s, e));
+}
+
+void session_send(struct session *s, const struct event *e)
+{
+    send_in_turn(s, encode(s, e));
 }
 
 int session_hold(struct session *s)
@@ -360,13 +379,21 @@ void session_info(struct session *s, const char *code, struct slice text, struct
     buf_printf(&chat->meta, "{\"code\":\"%s\",\"event\":", code);
     buf_append_slice(&chat->meta, event);
     buf_append_lit(&chat->meta, "}");
-    buf_clear(&chat->frame);
-    wire_write(&chat->frame, SLICE("info"), buf_slice(&chat->text), ref, buf_slice(&chat->meta));
-    chat->frame.failed |= chat->text.failed || chat->meta.failed;
-    session_send(s, &chat->frame);
+    struct event e = {SLICE("info"), wire_json(&chat->text), ref, wire_json(&chat->meta),
+                      s->framing == FRAMING_SOCKETIO ? EVENT_PART : EVENT_WHOLE};
+    session_send(s, &e);
+    if (s->framing != FRAMING_SOCKETIO || !ref.n)
+        return;
+    /* Whoever waits for an acknowledgement hears of it there as well. */
+    chat->meta.n--;
+    buf_append_lit(&chat->meta, ",\"message\":");
+    buf_append_slice(&chat->meta, buf_slice(&chat->text));
+    buf_append_lit(&chat->meta, "}");
+    session_send(
+        s, &(struct event){.data = SLICE("null"), .ref = ref, .meta = wire_json(&chat->meta)});
 }
 
-void session_send_live(struct session *s, const struct buf *text)
+static void send_live(struct session *s, const struct buf *text)
 {
     if (s->ws.state != WEBSOCKET_OPEN)
         return;
@@ -379,19 +406,32 @@ void session_send_live(struct session *s, const struct buf *text)
         return;
     }
     session_chat(s)->stats.delivered++;
-    session_send(s, text);
+    send_in_turn(s, text);
 }
 
-void session_deliver(struct chat *chat, const struct session *but, struct slice user)
+void session_send_live(struct session *s, const struct event *e)
 {
-    struct online *online = hub_find(&chat->hub, user);
-    if (!online)
-        return;
-    LIST_EACH(link, &online->sessions)
-    {
-        struct session *s = container_of(link, struct session, link);
-        if (s != but)
-            session_send_live(s, &chat->frame);
+    send_live(s, encode(s, e));
+}
+
+void session_deliver(struct chat *chat, const struct session *but, const struct event *e,
+                     struct slice user, struct slice other)
+{
+    bool encoded[FRAMINGS] = {false};
+    for (int i = 0; i < (slice_eq(user, other) ? 1 : 2); i++) {
+        struct online *online = hub_find(&chat->hub, i ? other : user);
+        if (!online)
+            continue;
+        LIST_EACH(link, &online->sessions)
+        {
+            struct session *s = container_of(link, struct session, link);
+            if (s == but)
+                continue;
+            if (!encoded[s->framing])
+                encode(s, e);
+            encoded[s->framing] = true;
+            send_live(s, &chat->frames[s->framing]);
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 #define CHAT_SESSION_H
 
 #include "chat/chat.h"
+#include "chat/wire.h"
 
 struct answer;
 
@@ -31,6 +32,7 @@ struct session {
     struct bucket bucket;    /* events that it may send now */
     uint32_t pending;        /* sends of its that wait for their commit */
     uint16_t refusals;       /* events over the rate, since it last kept well below it */
+    uint8_t framing;         /* enum framing */
     bool pinged;             /* since something last came in */
     bool resting;            /* not listened to for a moment, since it floods */
     bool leaving;            /* told to go, or as soon as nothing is pending */
@@ -56,20 +58,21 @@ __attribute__((warn_unused_result)) int session_register(struct session *s, stru
 __attribute__((warn_unused_result)) int session_hold(struct session *s);
 void session_release(struct session *s);
 
-/* Queues a text, or holds it; or queues it in any case. One that memory ran out for closes the
+/* Queues an event, or holds it; or queues it in any case. One that memory ran out for closes the
    connection. */
-void session_send(struct session *s, const struct buf *text);
-void session_send_now(struct session *s, const struct buf *text);
+void session_send(struct session *s, const struct event *e);
+void session_send_now(struct session *s, const struct event *e);
 
 /* Sends an info; event is JSON: the name of what it answers, or null. */
 void session_info(struct session *s, const char *code, struct slice text, struct slice event,
                   struct slice ref);
 
 /* Queues a live event; a reader that is too slow for it is closed with 4008. */
-void session_send_live(struct session *s, const struct buf *text);
+void session_send_live(struct session *s, const struct event *e);
 
-/* Queues the live event in chat->frame for every connection of that user but this one. */
-void session_deliver(struct chat *chat, const struct session *but, struct slice user);
+/* Queues the live event for every connection of these two users, who may be one, but for this connection. */
+void session_deliver(struct chat *chat, const struct session *but, const struct event *e,
+                     struct slice user, struct slice other);
 
 /* Ends the session, behind what is held. */
 void session_close(struct session *s, uint16_t code, const char *reason);

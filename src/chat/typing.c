@@ -20,10 +20,8 @@ static void typing_tell(const struct session *s, const char *event, struct slice
     buf_append_lit(&chat->text, "{\"id\":");
     wire_write_string(&chat->text, online_name(s->user));
     buf_append_lit(&chat->text, "}");
-    buf_clear(&chat->frame);
-    wire_write(&chat->frame, slice_str(event), buf_slice(&chat->text), SLICE(""), SLICE(""));
-    chat->frame.failed |= chat->text.failed;
-    session_deliver(chat, s, to);
+    struct event e = {.name = slice_str(event), .data = wire_json(&chat->text)};
+    session_deliver(chat, s, &e, to, to);
 }
 
 static size_t typing_size(size_t to_n)

@@ -17,12 +17,11 @@ static bool ref_is_valid(struct json_value v)
     return v.raw.n - sign <= 16;
 }
 
-const char *wire_read(struct slice frame, struct envelope *out, const char **why)
+static const char *native_read(struct slice frame, struct envelope *out, const char **why)
 {
     struct json_reader r;
     struct json_value name, value, event = {.type = JSON_NULL}, ref = {.type = JSON_NULL};
     bool has_ref = false;
-    *out = (struct envelope){.data = {.type = JSON_NULL}};
     enum json_step step = JSON_ERROR;
     if (json_open_object(&r, frame)) {
         while ((step = json_next_member(&r, &name, &value)) == JSON_ITEM) {
@@ -50,31 +49,107 @@ const char *wire_read(struct slice frame, struct envelope *out, const char **why
         *why = "\"event\" must be a string, the name of an event";
         return "bad_request";
     }
-    uint8_t decoded[6 * WIRE_MAX_EVENT];
-    if (event.raw.n <= sizeof decoded && json_string_decode(event, decoded) < 0) {
-        *why = "\"event\" holds half of a surrogate pair, which is no character";
-        return "bad_request";
-    }
     out->event = event;
     return NULL;
 }
 
-void wire_write(struct buf *out, struct slice event, struct slice data, struct slice ref,
-                struct slice meta)
+/* [ID]["EVENT", DATA]: the acknowledgement's id, digits, is the ref; further arguments are passed over. */
+static const char *socketio_read(struct slice packet, struct envelope *out, const char **why)
+{
+    struct json_reader r;
+    struct json_value event, more;
+    size_t digits = 0;
+    while (digits < packet.n && packet.p[digits] >= '0' && packet.p[digits] <= '9')
+        digits++;
+    enum json_step step = JSON_ERROR;
+    if (digits <= WIRE_MAX_ID && json_open_array(&r, slice_skip(packet, digits)))
+        step = json_next_element(&r, &event);
+    if (step == JSON_ITEM && event.type == JSON_STRING)
+        step = json_next_element(&r, &out->data);
+    while (step == JSON_ITEM)
+        step = json_next_element(&r, &more);
+    if (step != JSON_END || event.type != JSON_STRING) {
+        *why = "expected an id of at most 16 digits or none, and an array that begins with a "
+               "string";
+        return "bad_json";
+    }
+    out->ref = slice_of(packet.p, digits);
+    out->event = event;
+    return NULL;
+}
+
+const char *wire_read(enum framing framing, struct slice frame, struct envelope *out,
+                      const char **why)
+{
+    uint8_t decoded[6 * WIRE_MAX_EVENT];
+    *out = (struct envelope){.data = {.type = JSON_NULL}};
+    const char *code =
+        framing == FRAMING_SOCKETIO ? socketio_read(frame, out, why) : native_read(frame, out, why);
+    if (!code && out->event.raw.n <= sizeof decoded &&
+        json_string_decode(out->event, decoded) < 0) {
+        out->event = (struct json_value){.type = JSON_NULL};
+        *why = "\"event\" holds half of a surrogate pair, which is no character";
+        code = "bad_request";
+    }
+    return code;
+}
+
+static size_t native_write(struct buf *out, const struct event *e)
 {
     buf_append_lit(out, "{\"event\":\"");
-    buf_append_slice(out, event);
-    buf_append_lit(out, "\",\"data\":");
-    buf_append_slice(out, data);
-    if (ref.n) {
-        buf_append_lit(out, ",\"ref\":");
-        buf_append_slice(out, ref);
+    if (e->part == EVENT_END) {
+        buf_append_lit(out, "end\",\"data\":{\"event\":\"");
+        buf_append_slice(out, e->name);
+        buf_append_lit(out, "\",");
+        buf_append_slice(out, slice_skip(e->data, 1));
+    } else {
+        buf_append_slice(out, e->name);
+        buf_append_lit(out, "\",\"data\":");
+        buf_append_slice(out, e->data);
     }
-    if (meta.n) {
+    size_t end = out->n;
+    if (e->ref.n) {
+        buf_append_lit(out, ",\"ref\":");
+        buf_append_slice(out, e->ref);
+    }
+    if (e->meta.n) {
         buf_append_lit(out, ",\"meta\":");
-        buf_append_slice(out, meta);
+        buf_append_slice(out, e->meta);
     }
     buf_append_lit(out, "}");
+    return end;
+}
+
+/* An EVENT of the channel, or the ACK of a request that asked for one. The 4 in front is Engine.IO's: a
+   message. */
+static size_t socketio_write(struct buf *out, const struct event *e)
+{
+    if (e->ref.n && e->part != EVENT_PART) {
+        buf_append_lit(out, "43");
+        buf_append_slice(out, e->ref);
+        buf_append_lit(out, "[");
+    } else {
+        buf_append_lit(out, "42[\"");
+        buf_append_slice(out, e->name);
+        buf_append_lit(out, "\",");
+    }
+    buf_append_slice(out, e->data);
+    size_t end = out->n;
+    if (e->meta.n) {
+        buf_append_lit(out, ",");
+        buf_append_slice(out, e->meta);
+    }
+    buf_append_lit(out, "]");
+    return end;
+}
+
+size_t wire_write(struct buf *out, enum framing framing, const struct event *e)
+{
+    if (!e->data.n) {
+        out->failed = true;
+        return 0;
+    }
+    return framing == FRAMING_SOCKETIO ? socketio_write(out, e) : native_write(out, e);
 }
 
 void wire_write_string(struct buf *out, struct slice utf8)

@@ -16,8 +16,10 @@ static void check_answer(const struct envelope *e)
     struct buf out = {0};
     struct envelope again;
     const char *why;
-    wire_write(&out, SLICE("name"), whole(e->data), e->ref, SLICE("{\"more\":true}"));
-    CHECK(!out.failed && !wire_read(buf_slice(&out), &again, &why));
+    wire_write(&out, FRAMING_NATIVE,
+               &(struct event){SLICE("name"), whole(e->data), e->ref, SLICE("{\"more\":true}"),
+                               EVENT_WHOLE});
+    CHECK(!out.failed && !wire_read(FRAMING_NATIVE, buf_slice(&out), &again, &why));
     CHECK(json_string_eq(again.event, SLICE("name")));
     CHECK(again.data.type == e->data.type && slice_eq(whole(again.data), whole(e->data)));
     CHECK(slice_eq(again.ref, e->ref) && e->ref.n <= 6 * WIRE_MAX_REF + 2);
@@ -42,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
     struct slice in = slice_of(p, n);
     struct envelope e;
-    const char *why = NULL, *code = wire_read(in, &e, &why);
+    const char *why = NULL, *code = wire_read(FRAMING_NATIVE, in, &e, &why);
     CHECK(fuzz_within(e.event.raw, in) && fuzz_within(e.data.raw, in) && fuzz_within(e.ref, in));
     if (code)
         CHECK((strcmp(code, "bad_json") == 0 || strcmp(code, "bad_request") == 0) && why && *why);

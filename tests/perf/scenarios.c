@@ -43,7 +43,7 @@ static void envelopes(void)
     for (int i = 0; i < 1000; i++) {
         struct envelope e;
         const char *why;
-        must(!wire_read(slice_str(text), &e, &why), "an envelope is refused");
+        must(!wire_read(FRAMING_NATIVE, slice_str(text), &e, &why), "an envelope is refused");
         found += e.data.raw.n;
     }
 }

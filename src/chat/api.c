@@ -2,6 +2,7 @@
 
 #include "chat/answer.h"
 #include "chat/presence.h"
+#include "chat/socketio.h"
 #include "chat/typing.h"
 #include "chat/wire.h"
 #include "codec/jwt.h"
@@ -227,6 +228,8 @@ static void on_register(const struct request *r)
         stream_close(&s->ws.stream);
         return;
     }
+    if (s->stage == SOCKETIO_CONNECTING)
+        socketio_connected(s);
     /* What is committed by now is replayed; what is committed from here on comes live. */
     if (since == NOT_SINCE)
         answer_registered(s, r->ref);
@@ -427,8 +430,10 @@ static void on_read(const struct request *r)
 static void on_start_writing(const struct request *r)
 {
     struct userid id;
-    if (read_user(r, "id", &id))
-        typing_begin(r->session, userid_slice(&id));
+    if (!read_user(r, "id", &id))
+        return;
+    typing_begin(r->session, userid_slice(&id));
+    session_acknowledge(r->session, SLICE("{\"success\":true}"), r->ref);
 }
 
 static void on_stop_writing(const struct request *r)
@@ -448,6 +453,7 @@ static void on_stop_writing(const struct request *r)
         }
     }
     typing_end(s, userid_slice(&id));
+    session_acknowledge(s, SLICE("{\"success\":true}"), r->ref);
 }
 
 /* How many there are, all of them user ids; or refuses the request, and is negative. */
@@ -484,17 +490,24 @@ static void on_presence(const struct request *r)
         return;
     int result = presence_begin(s, (uint32_t)count);
     bool open = json_open_array(&reader, ids.raw);
+    count = 0;
     while (open && result >= 0 && json_next_element(&reader, &v) == JSON_ITEM &&
            read_id(r, "ids", v, &id)) {
         result = presence_add(s, userid_slice(&id));
         if (result > 0) {
+            count++;
             presence_write(s, userid_slice(&id));
             session_send(s, &(struct event){SLICE("presence"), wire_json(&session_chat(s)->text),
                                             r->ref, SLICE(""), EVENT_PART});
         }
     }
-    if (result < 0)
+    if (result < 0) {
         stream_close(&s->ws.stream);
+        return;
+    }
+    char data[32];
+    int n = snprintf(data, sizeof data, "{\"count\":%d}", count);
+    session_acknowledge(s, slice_of(data, (size_t)n), r->ref);
 }
 
 /* ---- what the store says ----------------------------------------------------------------- */
@@ -637,6 +650,8 @@ void api_receive(struct session *s, struct slice frame)
                  "slow down: more than %u events a second; this one was not carried out",
                  session_chat(s)->options.rate);
         refuse_frame(s, &e, "rate_limited", text);
+    } else if (code && s->framing == FRAMING_SOCKETIO) {
+        session_close(s, CLOSE_PROTOCOL, why);
     } else if (code) {
         snprintf(text, sizeof text, "the frame %s: %s",
                  strcmp(code, "bad_json") == 0 ? "is not one JSON object" : "is not a request",
@@ -654,4 +669,18 @@ void api_receive(struct session *s, struct slice frame)
         else
             handler->handle(&r);
     }
+}
+
+void api_connect(struct session *s, struct json_value auth)
+{
+    struct request r = {s, "registerMessages", auth, SLICE("")};
+    session_chat(s)->stats.requests++;
+    if (!session_charge(s))
+        refuse(&r, "rate_limited", "slow down: too many events");
+    else if (s->leaving)
+        refuse(&r, "going_away", "the server is shutting down");
+    else if (member(&r, "token").type == JSON_NULL)
+        socketio_connected(s);
+    else
+        on_register(&r);
 }

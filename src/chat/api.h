@@ -9,6 +9,9 @@
 /* A frame has come. */
 void api_receive(struct session *s, struct slice frame);
 
+/* A CONNECT of Socket.IO has come, with an object or nothing: a token in it is a registration. */
+void api_connect(struct session *s, struct json_value auth);
+
 /* The store's word on the oldest send that waits: what api_send put into chat->pending. */
 void api_committed(void *ctx, const struct store_message *message);
 void api_marked(void *ctx, const struct store_mark *mark);

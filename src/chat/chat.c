@@ -2,7 +2,9 @@
 
 #include "chat/answer.h"
 #include "chat/api.h"
+#include "chat/polling.h"
 #include "chat/session.h"
+#include "chat/socketio.h"
 #include "chat/typing.h"
 
 #include <stdio.h>
@@ -59,10 +61,19 @@ static void log_peer(const struct websocket *ws)
     log_write(chat->options.log, LOG_DEBUG, "%s: connected", peer);
 }
 
+static uint64_t body_limit(struct websocket *ws, const struct http_head *request)
+{
+    return slice_eq(request->path, SLICE("/socket.io/"))
+               ? socketio_max_payload(ws->stream.kind->ctx)
+               : 0;
+}
+
 static void on_request(struct websocket *ws, const struct http_head *request)
 {
     struct chat *chat = ws->stream.kind->ctx;
-    if (!slice_eq(request->path, SLICE("/chat"))) {
+    if (slice_eq(request->path, SLICE("/socket.io/"))) {
+        polling_request(session_of(ws), request, origin_is_allowed(chat, request));
+    } else if (!slice_eq(request->path, SLICE("/chat"))) {
         chat->options.on_request(chat->options.ctx, ws, request);
     } else if (!origin_is_allowed(chat, request)) {
         websocket_respond(ws, 403, "text/plain; charset=utf-8", "",
@@ -80,13 +91,18 @@ static void on_request(struct websocket *ws, const struct http_head *request)
 
 static void on_message(struct websocket *ws, enum frame_opcode opcode, struct slice message)
 {
+    struct session *s = session_of(ws);
     (void)opcode; /* text_only */
-    api_receive(session_of(ws), message);
+    if (s->framing == FRAMING_SOCKETIO)
+        socketio_receive(s, message);
+    else
+        api_receive(s, message);
 }
 
 static void on_drained(struct websocket *ws)
 {
-    answer_continue(session_of(ws));
+    if (!polling_drained(session_of(ws)))
+        answer_continue(session_of(ws));
 }
 
 static void on_timer(struct websocket *ws)
@@ -97,6 +113,7 @@ static void on_timer(struct websocket *ws)
 static void on_closed(struct websocket *ws)
 {
     answer_free(session_of(ws));
+    polling_closed(session_of(ws));
     session_closed(session_of(ws));
 }
 
@@ -188,12 +205,14 @@ enum store_status chat_open(struct chat *chat, struct stream_set *set,
                                          .text_only = true,
                                          .max_message = options->max_frame,
                                          .trusted = options->trusted,
+                                         .body_limit = body_limit,
                                          .on_request = on_request,
                                          .on_message = on_message,
                                          .on_drained = on_drained,
                                          .on_timer = on_timer,
                                          .on_closed = on_closed};
     websocket_kind_init(&chat->kind, set, chat);
+    polling_kind_init(&chat->polling, &chat->kind);
     list_init(&chat->waiting);
     list_init(&chat->unregistered);
     list_init(&chat->typing);
@@ -274,6 +293,8 @@ int chat_close(struct chat *chat)
     chat->kind.stream.set->loop->settle.run = NULL;
     int failure = store_close(chat->store);
     hub_fini(&chat->hub);
+    table_fini(&chat->sids);
+    free(chat->polls);
     backoff_fini(&chat->backoff);
     buf_free(&chat->pending);
     for (int i = 0; i < FRAMINGS; i++)

@@ -36,8 +36,11 @@ struct chat_options {
     size_t origins_n;
     const struct log *log;
     const struct clock *clock;
-    /* Answers requests for other paths than /chat, as websocket.h's on_request. */
+    /* Answers requests for other paths than /chat and /socket.io/, as websocket.h's on_request. */
     void (*on_request)(void *ctx, struct websocket *ws, const struct http_head *request);
+    /* NULL, or why there can be no further session; may be NULL itself. Asked about those that need no
+       further socket. */
+    const char *(*full)(void *ctx);
     void *ctx;
 };
 
@@ -53,12 +56,15 @@ struct chat_stats {
 };
 
 struct chat {
-    struct websocket_kind kind;
+    struct websocket_kind kind, polling; /* of sessions with a socket, of those that poll */
     struct chat_options options;
     struct store *store;
     struct watch store_watch;
     struct timer hour; /* the store hears what time it is */
     struct hub hub;
+    struct table sids; /* of Engine.IO sessions that poll: places in `polls` */
+    struct poll **polls;
+    uint32_t polls_n, polls_cap;
     struct backoff backoff;
     struct list waiting; /* answers that wait for the disk */
     struct list typing;  /* of struct typing, the next to be due first */

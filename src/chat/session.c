@@ -1,6 +1,8 @@
 #include "chat/session.h"
 
+#include "chat/polling.h"
 #include "chat/presence.h"
+#include "chat/socketio.h"
 #include "chat/typing.h"
 #include "chat/wire.h"
 
@@ -36,10 +38,15 @@ static int64_t min64(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+int64_t session_ping_ms(const struct chat *chat)
+{
+    return (int64_t)chat->options.idle_ms * 5 / 9;
+}
+
 /* When to look at it next at the latest: in time for the first ping, too. */
 static int64_t tick(const struct session *s)
 {
-    return min64(SESSION_TICK_MS, (int64_t)session_chat(s)->options.idle_ms * 5 / 9);
+    return min64(SESSION_TICK_MS, session_ping_ms(session_chat(s)));
 }
 
 struct session *session_new(void)
@@ -63,7 +70,7 @@ void session_start(struct session *s)
 
 void session_opened(struct session *s)
 {
-    s->opened = session_now(s);
+    s->opened = s->beat = session_now(s);
     bucket_init(&s->bucket, s->opened, session_chat(s)->options.rate);
     stream_set_timer(&s->ws.stream, tick(s));
 }
@@ -143,7 +150,8 @@ void session_resume(struct session *s)
 void session_leave(struct session *s)
 {
     s->leaving = true;
-    if (s->pending || s->ws.state == WEBSOCKET_ENDED)
+    /* Who waits for the answer of another session gets it first. */
+    if (s->pending || s->ws.state == WEBSOCKET_ENDED || s->ws.state == WEBSOCKET_ASKED)
         return;
     if (s->ws.state == WEBSOCKET_OPEN)
         session_info(s, "going_away",
@@ -152,20 +160,62 @@ void session_leave(struct session *s)
     session_close(s, CLOSE_GOING_AWAY, "the server is shutting down");
 }
 
+/* ---- frames ------------------------------------------------------------------------------ */
+
+/* The event in the session's framing. */
+static struct slice encode(const struct session *s, const struct event *e)
+{
+    struct buf *frame = &session_chat(s)->frames[s->framing];
+    buf_clear(frame);
+    wire_write(frame, s->framing, e);
+    return wire_json(frame);
+}
+
+/* An empty text is one that memory ran out for. */
+static void send_now(struct session *s, struct slice text)
+{
+    if (text.n == 0)
+        stream_close(&s->ws.stream);
+    else
+        websocket_send(&s->ws, FRAME_TEXT, text);
+}
+
+static void send_in_turn(struct session *s, struct slice text)
+{
+    uint8_t head[FRAME_MAX_HEAD];
+    if (!s->held || text.n == 0) {
+        send_now(s, text);
+        return;
+    }
+    struct buf *frames = &s->held->frames;
+    s->ws.stream.kind->set->memory -= frames->cap;
+    buf_append(frames, head, frame_write_head(head, FRAME_TEXT, text.n));
+    buf_append_slice(frames, text);
+    s->ws.stream.kind->set->memory += frames->cap;
+    if (frames->failed)
+        stream_close(&s->ws.stream);
+}
+
 /* ---- deadlines --------------------------------------------------------------------------- */
 
 /* Silence: asks whether anybody is there, later gives up. Returns ms until it has to look again,
    0: it gave up. While nothing is read, the queue's progress counts. */
 static int64_t session_check_silence(struct session *s)
 {
-    int64_t idle = session_chat(s)->options.idle_ms, ping = idle * 5 / 9;
+    int64_t idle = session_chat(s)->options.idle_ms, ping = session_ping_ms(session_chat(s));
     int64_t silent = stream_silent_ms(&s->ws.stream);
+    if (s->framing == FRAMING_SOCKETIO && (uint32_t)(session_now(s) - s->beat) >= ping) {
+        send_in_turn(s, SLICE("2"));
+        s->beat = session_now(s);
+    }
     if (!stream_readable(&s->ws.stream))
         return SESSION_TICK_MS;
     if (silent >= idle) {
         stream_close(&s->ws.stream);
         return 0;
     }
+    if (s->framing == FRAMING_SOCKETIO)
+        return min64(idle - silent, ping - (uint32_t)(session_now(s) - s->beat));
     if (silent < ping) {
         s->pinged = false;
         return ping - silent;
@@ -199,6 +249,10 @@ void session_timer(struct session *s)
 {
     struct stream *stream = &s->ws.stream;
     int64_t next = SESSION_TICK_MS;
+    if (polling_is_probe(s)) {
+        polling_timer(s);
+        return;
+    }
     if (s->resting && !session_may_resume(s)) {
         stream_set_timer(stream, 1);
         return;
@@ -308,39 +362,6 @@ int session_register(struct session *s, struct slice user, int64_t expires)
 
 /* ---- sending ----------------------------------------------------------------------------- */
 
-/* The event in the session's framing. */
-static const struct buf *encode(const struct session *s, const struct event *e)
-{
-    struct buf *frame = &session_chat(s)->frames[s->framing];
-    buf_clear(frame);
-    wire_write(frame, s->framing, e);
-    return frame;
-}
-
-static void send_now(struct session *s, const struct buf *text)
-{
-    if (text->failed)
-        stream_close(&s->ws.stream);
-    else
-        websocket_send(&s->ws, FRAME_TEXT, buf_slice(text));
-}
-
-static void send_in_turn(struct session *s, const struct buf *text)
-{
-    uint8_t head[FRAME_MAX_HEAD];
-    if (!s->held || text->failed) {
-        send_now(s, text);
-        return;
-    }
-    struct buf *frames = &s->held->frames;
-    s->ws.stream.kind->set->memory -= frames->cap;
-    buf_append(frames, head, frame_write_head(head, FRAME_TEXT, text->n));
-    buf_append_slice(frames, buf_slice(text));
-    s->ws.stream.kind->set->memory += frames->cap;
-    if (frames->failed)
-        stream_close(&s->ws.stream);
-}
-
 void session_send_now(struct session *s, const struct event *e)
 {
     send_now(s, encode(s, e));
@@ -369,10 +390,20 @@ void session_release(struct session *s)
         session_resume(s);
 }
 
+void session_acknowledge(struct session *s, struct slice data, struct slice ref)
+{
+    if (s->framing == FRAMING_SOCKETIO && ref.n)
+        session_send(s, &(struct event){.data = data, .ref = ref});
+}
+
 void session_info(struct session *s, const char *code, struct slice text, struct slice event,
                   struct slice ref)
 {
     struct chat *chat = session_chat(s);
+    if (s->framing == FRAMING_SOCKETIO && s->stage != SOCKETIO_CONNECTED) {
+        socketio_refuse(s, code, text);
+        return;
+    }
     buf_clear(&chat->text);
     wire_write_string(&chat->text, text);
     buf_clear(&chat->meta);
@@ -384,7 +415,6 @@ void session_info(struct session *s, const char *code, struct slice text, struct
     session_send(s, &e);
     if (s->framing != FRAMING_SOCKETIO || !ref.n)
         return;
-    /* Whoever waits for an acknowledgement hears of it there as well. */
     chat->meta.n--;
     buf_append_lit(&chat->meta, ",\"message\":");
     buf_append_slice(&chat->meta, buf_slice(&chat->text));
@@ -393,14 +423,14 @@ void session_info(struct session *s, const char *code, struct slice text, struct
         s, &(struct event){.data = SLICE("null"), .ref = ref, .meta = wire_json(&chat->meta)});
 }
 
-static void send_live(struct session *s, const struct buf *text)
+static void send_live(struct session *s, struct slice text)
 {
     if (s->ws.state != WEBSOCKET_OPEN)
         return;
     /* In front of what is live there may be the end of an answer, which does not count. */
     size_t answers = s->held ? 0 : 2 * STREAM_HIGH;
     size_t waiting = s->held ? s->held->frames.n : s->ws.stream.queued;
-    if (waiting + text->n > session_chat(s)->options.max_queue + answers) {
+    if (waiting + text.n > session_chat(s)->options.max_queue + answers) {
         session_chat(s)->stats.too_slow++;
         session_close(s, CLOSE_TOO_SLOW, "more events wait than --max-queue allows");
         return;
@@ -417,6 +447,7 @@ void session_send_live(struct session *s, const struct event *e)
 void session_deliver(struct chat *chat, const struct session *but, const struct event *e,
                      struct slice user, struct slice other)
 {
+    struct slice texts[FRAMINGS] = {{0}};
     bool encoded[FRAMINGS] = {false};
     for (int i = 0; i < (slice_eq(user, other) ? 1 : 2); i++) {
         struct online *online = hub_find(&chat->hub, i ? other : user);
@@ -428,9 +459,9 @@ void session_deliver(struct chat *chat, const struct session *but, const struct 
             if (s == but)
                 continue;
             if (!encoded[s->framing])
-                encode(s, e);
+                texts[s->framing] = encode(s, e);
             encoded[s->framing] = true;
-            send_live(s, &chat->frames[s->framing]);
+            send_live(s, texts[s->framing]);
         }
     }
 }

@@ -26,13 +26,16 @@ struct session {
     struct list link;        /* in its user's list, or in chat->unregistered */
     struct held *held;       /* NULL: it does not hold */
     struct watcher *watcher; /* presence.h's: whom it watches; NULL: nobody */
+    struct poll *poll;       /* polling.h's, of all that have to do with it; NULL: nothing */
     struct typing *typing;   /* typing.h's: whom it writes to, the latest first */
     int64_t expires;         /* wall clock, ms: the token's end; INT64_MAX: never */
     uint32_t opened;         /* loop->now, truncated: the upgrade, before it the accept */
+    uint32_t beat;           /* of Socket.IO, likewise: the last heartbeat */
     struct bucket bucket;    /* events that it may send now */
     uint32_t pending;        /* sends of its that wait for their commit */
     uint16_t refusals;       /* events over the rate, since it last kept well below it */
     uint8_t framing;         /* enum framing */
+    uint8_t stage;           /* of Socket.IO: enum socketio_stage */
     bool pinged;             /* since something last came in */
     bool resting;            /* not listened to for a moment, since it floods */
     bool leaving;            /* told to go, or as soon as nothing is pending */
@@ -45,6 +48,9 @@ struct session *session_new(void);
 void session_start(struct session *s);
 void session_opened(struct session *s);
 void session_timer(struct session *s);
+
+/* How often a quiet client is asked whether it is there, one of Socket.IO every client. */
+int64_t session_ping_ms(const struct chat *chat);
 
 /* Takes one event off the rate, its own and its user's: whether there was one. Floods are closed with 1008. */
 __attribute__((warn_unused_result)) bool session_charge(struct session *s);
@@ -66,6 +72,9 @@ void session_send_now(struct session *s, const struct event *e);
 /* Sends an info; event is JSON: the name of what it answers, or null. */
 void session_info(struct session *s, const char *code, struct slice text, struct slice event,
                   struct slice ref);
+
+/* Whoever waits for an acknowledgement of Socket.IO, which no answer of its own will call, has this one. */
+void session_acknowledge(struct session *s, struct slice data, struct slice ref);
 
 /* Queues a live event; a reader that is too slow for it is closed with 4008. */
 void session_send_live(struct session *s, const struct event *e);

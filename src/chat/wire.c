@@ -57,7 +57,7 @@ static const char *native_read(struct slice frame, struct envelope *out, const c
 static const char *socketio_read(struct slice packet, struct envelope *out, const char **why)
 {
     struct json_reader r;
-    struct json_value event, more;
+    struct json_value event = {.type = JSON_NULL}, more;
     size_t digits = 0;
     while (digits < packet.n && packet.p[digits] >= '0' && packet.p[digits] <= '9')
         digits++;

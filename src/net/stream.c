@@ -98,21 +98,26 @@ static void chunk_free(struct stream_set *set, struct chunk *c)
 
 /* ---- the life of a stream ---------------------------------------------------------------- */
 
-int stream_open(struct stream *s, const struct stream_kind *kind, int fd, bool connecting)
+void stream_open_detached(struct stream *s, const struct stream_kind *kind)
 {
     uint32_t now = (uint32_t)kind->set->loop->now;
-    *s = (struct stream){.watch = {.fd = fd, .ready = stream_ready},
-                         .kind = kind,
-                         .heard = now,
-                         .moved = now,
-                         .flags = connecting ? STREAM_CONNECTING : 0};
+    *s = (struct stream){
+        .watch = {.fd = -1, .ready = stream_ready}, .kind = kind, .heard = now, .moved = now};
     timer_init(&s->timer, stream_fire);
+    kind->set->open++;
+}
+
+int stream_open(struct stream *s, const struct stream_kind *kind, int fd, bool connecting)
+{
+    stream_open_detached(s, kind);
+    s->watch.fd = fd;
+    s->flags = connecting ? STREAM_CONNECTING : 0;
     int result = loop_watch(kind->set->loop, &s->watch, connecting ? EPOLLOUT : EPOLLIN);
     if (result) {
+        kind->set->open--;
         close(fd);
         return result;
     }
-    kind->set->open++;
     return 0;
 }
 
@@ -122,7 +127,9 @@ void stream_close(struct stream *s)
         return;
     struct stream_set *set = s->kind->set;
     s->flags |= STREAM_CLOSED;
-    close(loop_unwatch(set->loop, &s->watch));
+    int fd = loop_unwatch(set->loop, &s->watch);
+    if (fd >= 0)
+        close(fd);
     timer_stop(&s->timer);
     list_append(&set->closed, &s->timer.link);
     set->loop->busy = true;
@@ -182,7 +189,7 @@ static bool stream_wants_input(const struct stream *s)
 /* The events this stream waits for follow from its flags and its queue. */
 static void stream_rewatch(struct stream *s)
 {
-    if (s->flags & (STREAM_CLOSED | STREAM_CONNECTING))
+    if (s->watch.fd < 0 || s->flags & STREAM_CONNECTING)
         return;
     uint32_t events = s->flags & STREAM_BLOCKED ? EPOLLOUT : 0;
     if (stream_wants_input(s))
@@ -310,9 +317,13 @@ static void stream_flush(struct stream *s)
 {
     if (s->flags & STREAM_CONNECTING)
         return;
-    if (s->out && !(s->flags & STREAM_BLOCKED) && !stream_send(s))
+    if (s->watch.fd < 0) {
+        if (s->out)
+            s->kind->on_output(s);
+    } else if (s->out && !(s->flags & STREAM_BLOCKED) && !stream_send(s)) {
         s->flags |= STREAM_BLOCKED;
-    if (s->out && !(s->flags & STREAM_BLOCKED))
+    }
+    if (s->out && s->watch.fd >= 0 && !(s->flags & STREAM_BLOCKED))
         stream_mark(s); /* more chunks than one call takes: the next turn */
     if (s->flags & STREAM_WANTS && s->queued < STREAM_LOW && !stream_ending(s)) {
         s->flags &= (uint16_t)~STREAM_WANTS;
@@ -357,6 +368,70 @@ static void stream_set_flush(void *ctx)
     }
     if (!list_empty(&set->closed))
         set->loop->busy = true;
+}
+
+/* ---- detached ---------------------------------------------------------------------------- */
+
+size_t stream_peek(const struct stream *s, uint8_t *out, size_t n)
+{
+    size_t got = 0;
+    for (struct chunk *c = s->out ? s->out->next : NULL; c && got < n; c = c->next) {
+        size_t part = c->end - c->start < n - got ? c->end - c->start : n - got;
+        memcpy(out + got, c->bytes + c->start, part);
+        got += part;
+        if (c == s->out)
+            break;
+    }
+    return got;
+}
+
+void stream_take(struct stream *s, size_t n)
+{
+    s->moved = (uint32_t)s->kind->set->loop->now;
+    stream_sent(s, n);
+    stream_mark(s); /* there may be room for more */
+}
+
+void stream_give(struct stream *s, struct slice bytes)
+{
+    assert(!s->rest && bytes.n <= STREAM_READ);
+    s->heard = (uint32_t)s->kind->set->loop->now;
+    s->rest = chunk_alloc(s->kind->set, bytes.n);
+    if (!s->rest) {
+        stream_close(s);
+        return;
+    }
+    s->rest->end = (uint32_t)bytes.n;
+    memcpy(s->rest->bytes, bytes.p, bytes.n);
+    s->flags |= STREAM_HELD;
+    stream_mark(s);
+}
+
+void stream_adopt(struct stream *s, struct stream *from)
+{
+    struct loop *loop = s->kind->set->loop;
+    assert(s->watch.fd < 0 && !s->rest);
+    s->kind = from->kind;
+    s->heard = from->heard;
+    if (from->out && s->out) { /* two rings become one */
+        struct chunk *first = from->out->next;
+        from->out->next = s->out->next;
+        s->out->next = first;
+    } else if (from->out) {
+        s->out = from->out;
+    }
+    s->queued += from->queued;
+    s->rest = from->rest;
+    s->flags |= from->flags & STREAM_BLOCKED;
+    if (s->rest)
+        s->flags |= STREAM_HELD;
+    from->out = from->rest = NULL;
+    from->queued = 0;
+    s->watch.fd = loop_unwatch(loop, &from->watch);
+    stream_close(from);
+    if (loop_watch(loop, &s->watch, EPOLLIN))
+        stream_close(s);
+    stream_mark(s);
 }
 
 /* ---- input ------------------------------------------------------------------------------- */

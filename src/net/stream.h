@@ -8,6 +8,9 @@
  * A stream lies in its owner's object. It ends in one way only: stream_close marks it (by the owner,
  * or by an error of the socket, or by its peer's end), and at the end of the turn `on_closed` is
  * called once and may free the object. Until then every call on a closed stream is harmless.
+ *
+ * A detached stream has no socket. Its owner is the other end as well: takes what is written when
+ * on_output says that there is something, and gives what is to be read. It may take over a socket later.
  */
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
@@ -54,6 +57,8 @@ struct stream_kind {
     /* p holds n bytes, which may be changed in place. Returns how many were used: while it is
        readable all but STREAM_READ at most. */
     size_t (*on_input)(struct stream *s, uint8_t *p, size_t n);
+    /* Detached: at the end of a turn something is queued. */
+    void (*on_output)(struct stream *s);
     /* Less than STREAM_LOW is queued, asked for by stream_want_drained. */
     void (*on_drained)(struct stream *s);
     void (*on_timer)(struct stream *s);
@@ -96,6 +101,21 @@ void stream_set_fini(struct stream_set *set);
  */
 __attribute__((warn_unused_result)) int
 stream_open(struct stream *s, const struct stream_kind *kind, int fd, bool connecting);
+
+/* One without a socket. */
+void stream_open_detached(struct stream *s, const struct stream_kind *kind);
+
+/* Detached: copies the first bytes that are queued, at most n; takes so many off the queue. */
+size_t stream_peek(const struct stream *s, uint8_t *out, size_t n);
+void stream_take(struct stream *s, size_t n);
+
+/* Detached: hands these bytes, at most STREAM_READ, up at the end of the turn. All that were given before must
+   have been used. */
+void stream_give(struct stream *s, struct slice bytes);
+
+/* A detached one takes over the socket of another stream, with what is queued there, which comes first, and
+   what is set aside of its input; the other one is closed. */
+void stream_adopt(struct stream *s, struct stream *from);
 
 /* Queues bytes. Out of memory: the stream is closed. */
 void stream_write(struct stream *s, struct slice bytes);

@@ -132,21 +132,23 @@ static void handshake_accept(char out[HANDSHAKE_ACCEPT], const char key[HANDSHAK
     memcpy(out, encoded, HANDSHAKE_ACCEPT);
 }
 
-void websocket_respond(struct websocket *ws, unsigned status, const char *type, const char *fields,
-                       struct slice body, bool head_only)
+void websocket_respond_head(struct websocket *ws, unsigned status, const char *type,
+                            const char *fields, uint64_t size)
 {
     struct buf head = {0};
-    buf_printf(&head, "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n", status,
-               http_reason(status), type, body.n);
+    buf_printf(&head, "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %llu\r\n", status,
+               http_reason(status), type, (unsigned long long)size);
     buf_append(&head, fields, strlen(fields));
     buf_printf(&head, "X-Content-Type-Options: nosniff\r\nConnection: %s\r\n\r\n",
                ws->kept ? "keep-alive" : "close");
     if (head.failed)
         stream_close(&ws->stream);
     stream_write(&ws->stream, buf_slice(&head));
-    if (!head_only)
-        stream_write(&ws->stream, body);
     buf_free(&head);
+}
+
+void websocket_responded(struct websocket *ws)
+{
     if (ws->kept && !stream_ending(&ws->stream)) {
         ws->state = WEBSOCKET_KEPT;
         stream_set_timer(&ws->stream, WEBSOCKET_KEPT_MS);
@@ -155,6 +157,15 @@ void websocket_respond(struct websocket *ws, unsigned status, const char *type, 
         ws->state = WEBSOCKET_ENDED;
         stream_finish(&ws->stream);
     }
+}
+
+void websocket_respond(struct websocket *ws, unsigned status, const char *type, const char *fields,
+                       struct slice body, bool head_only)
+{
+    websocket_respond_head(ws, status, type, fields, body.n);
+    if (!head_only)
+        stream_write(&ws->stream, body);
+    websocket_responded(ws);
 }
 
 void websocket_keep(struct websocket *ws, const struct http_head *request)
@@ -512,7 +523,7 @@ static size_t on_input(struct stream *s, uint8_t *p, size_t n)
 static void on_drained(struct stream *s)
 {
     struct websocket *ws = websocket_of(s);
-    if (ws->state == WEBSOCKET_OPEN)
+    if (ws->state == WEBSOCKET_OPEN || ws->state == WEBSOCKET_ASKED)
         websocket_kind(ws)->on_drained(ws);
 }
 
@@ -565,6 +576,21 @@ int websocket_accept(struct websocket *ws, const struct websocket_kind *kind, in
     if (result == 0)
         stream_set_timer(&ws->stream, WEBSOCKET_REQUEST_MS);
     return result;
+}
+
+void websocket_open_detached(struct websocket *ws, const struct websocket_kind *kind)
+{
+    websocket_init(ws);
+    ws->state = WEBSOCKET_OPEN;
+    stream_open_detached(&ws->stream, &kind->stream);
+}
+
+void websocket_adopt(struct websocket *ws, struct websocket *from)
+{
+    ws->reader = from->reader;
+    ws->message = from->message;
+    from->message = NULL;
+    stream_adopt(&ws->stream, &from->stream);
 }
 
 int websocket_connect(struct websocket *ws, const struct websocket_kind *kind,

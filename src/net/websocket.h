@@ -43,7 +43,8 @@ struct websocket_kind {
     void (*on_request)(struct websocket *ws, const struct http_head *request);
     void (*on_open)(struct websocket *ws); /* the handshake is done; may be NULL for servers */
     void (*on_message)(struct websocket *ws, enum frame_opcode opcode, struct slice message);
-    void (*on_drained)(struct websocket *ws); /* asked for by stream_want_drained */
+    void (*on_drained)(
+        struct websocket *ws); /* asked for by stream_want_drained; when as on_timer */
     /* Set by stream_set_timer, while it is open or a request waits for its answer; may be NULL. */
     void (*on_timer)(struct websocket *ws);
     void (*on_closed)(struct websocket *ws); /* may free it */
@@ -76,6 +77,12 @@ void websocket_kind_init(struct websocket_kind *kind, struct stream_set *set, vo
 __attribute__((warn_unused_result)) int websocket_accept(struct websocket *ws,
                                                          const struct websocket_kind *kind, int fd);
 
+/* One that is open without a socket, on a kind whose stream has an on_output: whole frames gather in its
+   queue. It may take over the socket of another one that is open and paused, within that one's
+   on_drained; the other one is closed. */
+void websocket_open_detached(struct websocket *ws, const struct websocket_kind *kind);
+void websocket_adopt(struct websocket *ws, struct websocket *from);
+
 /* Connects and asks for an upgrade of that path; `host` is for the Host header. 0 or -errno. */
 __attribute__((warn_unused_result)) int websocket_connect(struct websocket *ws,
                                                           const struct websocket_kind *kind,
@@ -98,6 +105,11 @@ void websocket_keep(struct websocket *ws, const struct http_head *request);
  */
 void websocket_respond(struct websocket *ws, unsigned status, const char *type, const char *fields,
                        struct slice body, bool head_only);
+
+/* The same for a body of that size which follows by stream_write, and when it is complete. */
+void websocket_respond_head(struct websocket *ws, unsigned status, const char *type,
+                            const char *fields, uint64_t size);
+void websocket_responded(struct websocket *ws);
 
 /* Queues a message. */
 void websocket_send(struct websocket *ws, enum frame_opcode opcode, struct slice message);

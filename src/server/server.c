@@ -52,14 +52,24 @@ struct admin_connection {
     struct list link;
 };
 
+/* NULL, or why there is no room for another session. */
+static const char *full(void *ctx)
+{
+    struct server *server = ctx;
+    uint64_t max_memory = server->config->max_memory;
+    if (server->streams.open >= server->max_connections)
+        return "Too many connections are open.\n";
+    if (max_memory && server->streams.memory >= max_memory)
+        return "The connections that are open hold too much memory.\n";
+    return NULL;
+}
+
 static void accepted(struct listener *l, int fd, const struct address *peer)
 {
     struct server *server = l->ctx;
-    uint64_t max_memory = server->config->max_memory;
-    if (server->streams.open >= server->max_connections)
-        turn_away(server, fd, "Too many connections are open.\n");
-    else if (max_memory && server->streams.memory >= max_memory)
-        turn_away(server, fd, "The connections that are open hold too much memory.\n");
+    const char *why = full(server);
+    if (why)
+        turn_away(server, fd, why);
     else
         chat_accept(&server->chat, fd, peer);
 }
@@ -169,6 +179,7 @@ static enum exit_status open_chat(struct server *server, struct server_error *er
                                    .log = &server->log,
                                    .clock = &clock_system,
                                    .on_request = pages_public,
+                                   .full = full,
                                    .ctx = server};
     struct store_options store = {.disk = &server->disk,
                                   .log = &server->log,

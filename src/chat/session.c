@@ -153,6 +153,10 @@ void session_leave(struct session *s)
     /* Who waits for the answer of another session gets it first. */
     if (s->pending || s->ws.state == WEBSOCKET_ENDED || s->ws.state == WEBSOCKET_ASKED)
         return;
+    if (s->ws.state == WEBSOCKET_KEPT && session_chat(s)->polls_n) {
+        stream_set_timer(&s->ws.stream, WEBSOCKET_CLOSE_MS); /* or is about to ask */
+        return;
+    }
     if (s->ws.state == WEBSOCKET_OPEN)
         session_info(s, "going_away",
                      SLICE("the server is shutting down; connect again in a moment"), SLICE("null"),

@@ -250,7 +250,8 @@ static struct poll *poll_new(struct chat *chat, struct slice origin)
     chat->polls_n++;
     chat->kind.stream.set->memory += sizeof *p + origin.n;
     p->origin_n = origin.n;
-    memcpy(p->origin, origin.p, origin.n);
+    if (origin.n)
+        memcpy(p->origin, origin.p, origin.n);
     return p;
 }
 

@@ -25,6 +25,7 @@ export async function startParleyd(t, ...options) {
       ["--listen", `127.0.0.1:${server.port}`, "--data", join(folder, "data"), "--rate", "0", ...options],
       { stdio: ["ignore", "ignore", "pipe"] });
     let text = "";
+    server.exit = once(server.child, "exit").then((status) => { server.child = null; return [status, text]; });
     server.child.stderr.setEncoding("latin1");
     await new Promise((resolve, reject) => {
       server.child.stderr.on("data", (chunk) => {
@@ -32,22 +33,20 @@ export async function startParleyd(t, ...options) {
         server.port = Number(/listening on 127\.0\.0\.1:(\d+)\n/.exec(text)?.[1] ?? server.port);
         if (text.includes("listening on")) resolve();
       });
-      server.child.once("exit", () => reject(new Error(`parleyd did not start: ${text}`)));
+      server.exit.then(() => reject(new Error(`parleyd did not start: ${text}`)));
     });
     server.url = `http://127.0.0.1:${server.port}`;
     server.secret = readFileSync(join(folder, "data/secret"), "latin1").replace(/\n+$/, "");
   };
   server.end = async (signal) => {
-    const exit = once(server.child, "exit");
-    server.child.kill(signal);
-    server.child = null;
-    return await exit;
+    server.child?.kill(signal);
+    const [status, text] = await server.exit;
+    assert.deepEqual(status, signal === "SIGKILL" ? [null, signal] : [0, null], text);
   };
   server.token = (user, more) => sign(server.secret, { sub: user, ...more });
 
   t.after(async () => {
-    if (server.child)
-      assert.deepEqual(await server.end("SIGTERM"), [0, null]);
+    await server.end("SIGTERM"); // or it has ended as it should
     rmSync(folder, { recursive: true });
   });
   await server.start();

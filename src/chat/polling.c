@@ -404,7 +404,7 @@ struct call {
     struct session *c;
     const struct http_head *request;
     struct slice origin, transport, eio, sid;
-    bool upgrade, jsonp;
+    bool upgrade, jsonp, head_only;
 };
 
 static void refuse(const struct call *call, enum engine_error error)
@@ -418,14 +418,16 @@ static void refuse(const struct call *call, enum engine_error error)
         [BAD_VERSION] = "Unsupported protocol version",
     };
     char body[96];
+    struct chat *chat = session_chat(call->c);
     if (call->upgrade) {
         call->c->ws.kept = false;
         respond(call->c, call->origin, 400, "text/html", slice_str(messages[error]));
         return;
     }
     int n = snprintf(body, sizeof body, "{\"code\":%d,\"message\":\"%s\"}", error, messages[error]);
-    respond(call->c, error == FORBIDDEN ? SLICE("") : call->origin, error == FORBIDDEN ? 403 : 400,
-            "application/json", slice_of(body, (size_t)n));
+    websocket_respond(&call->c->ws, error == FORBIDDEN ? 403 : 400, "application/json",
+                      fields(chat, error == FORBIDDEN ? SLICE("") : call->origin, ""),
+                      slice_of(body, (size_t)n), call->head_only);
 }
 
 /* The parameters that count; of one that is there twice, the last. */
@@ -547,6 +549,7 @@ void polling_request(struct session *c, const struct http_head *request, bool al
     if (origin)
         call.origin = origin->value;
     read_query(request->query, &call);
+    call.head_only = slice_eq(request->method, SLICE("HEAD"));
     call.upgrade = http_has_token(request, "upgrade", "websocket");
     websocket_keep(&c->ws, request);
     bool polling = slice_eq(call.transport, SLICE("polling")), known = true;
@@ -580,5 +583,5 @@ void polling_request(struct session *c, const struct http_head *request, bool al
         take_post(&call, p);
     else
         websocket_respond(&c->ws, 405, TEXT, "Allow: GET, POST, OPTIONS\r\n",
-                          SLICE("Only GET and POST are known here.\n"), false);
+                          SLICE("Only GET and POST are known here.\n"), call.head_only);
 }

@@ -9,6 +9,8 @@
 enum { ENGINE_OPEN = '0', ENGINE_CLOSE, ENGINE_PING, ENGINE_PONG, ENGINE_MESSAGE, ENGINE_UPGRADE };
 enum { PACKET_CONNECT = '0', PACKET_DISCONNECT, PACKET_EVENT, PACKET_ACK, PACKET_CONNECT_ERROR };
 
+#define NO_BINARY "only text is understood here, no binary packets"
+
 int socketio_make_sid(char sid[SOCKETIO_SID])
 {
     uint8_t bits[16];
@@ -94,11 +96,6 @@ static void malformed(struct session *s, const char *why)
     session_close(s, CLOSE_PROTOCOL, why);
 }
 
-static void refuse_binary(struct session *s)
-{
-    session_close(s, CLOSE_UNSUPPORTED, "only text is understood here, no binary packets");
-}
-
 /* Takes "/NAMESPACE," off a packet, its comma too; empty: it is the one that has no name. */
 static struct slice take_namespace(struct slice *packet)
 {
@@ -153,7 +150,7 @@ static void receive_message(struct session *s, struct slice packet)
     uint8_t type = packet.n ? packet.p[0] : 0;
     struct slice rest = slice_skip(packet, packet.n > 0);
     if (type == PACKET_CONNECT_ERROR + 1 || type == PACKET_CONNECT_ERROR + 2) {
-        refuse_binary(s);
+        session_close(s, CLOSE_UNSUPPORTED, NO_BINARY);
         return;
     }
     struct slice namespace = take_namespace(&rest);
@@ -169,6 +166,15 @@ static void receive_message(struct session *s, struct slice packet)
     /* An ACK answers nothing that we asked. */
 }
 
+/* The transport is at its end. One that polls has no goodbye to wait for. */
+static void end(struct session *s, uint16_t code, const char *why)
+{
+    if (s->poll)
+        stream_close(&s->ws.stream);
+    else
+        session_close(s, code, why);
+}
+
 void socketio_receive(struct session *s, struct slice packet)
 {
     if (polling_is_probe(s)) {
@@ -180,10 +186,10 @@ void socketio_receive(struct session *s, struct slice packet)
         receive_message(s, slice_skip(packet, 1));
         break;
     case ENGINE_CLOSE:
-        session_close(s, CLOSE_NORMAL, "");
+        end(s, CLOSE_NORMAL, "");
         break;
     case ENGINE_PING:
-        malformed(s, "a ping, which is the server's to send");
+        end(s, CLOSE_PROTOCOL, "a ping, which is the server's to send");
         break;
     case ENGINE_OPEN:
     case ENGINE_PONG: /* that something came is all that counts */
@@ -191,9 +197,9 @@ void socketio_receive(struct session *s, struct slice packet)
     case ENGINE_UPGRADE + 1: /* noop */
         break;
     case 'b':
-        refuse_binary(s);
+        session_close(s, CLOSE_UNSUPPORTED, NO_BINARY);
         break;
     default:
-        malformed(s, "a packet of unknown type");
+        end(s, CLOSE_PROTOCOL, "a packet of unknown type");
     }
 }

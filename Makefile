@@ -73,7 +73,7 @@ PROGRAMS  := $(B)/parleyd $(TOOL_SRC:tools/%.c=$(B)/%) $(BENCH_SRC:bench/%.c=$(B
 TESTS     := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/*.c tests/api/*.c))
 SIM       := $(B)/tests/sim/store
 SIM_DISK  := $(addprefix $(B)/obj/tests/sim/,simdisk.o simfile.o simnames.o world.o)
-SIM_PARTS := $(addprefix $(B)/obj/tests/sim/,model.o run.o) $(SIM_DISK)
+SIM_PARTS := $(addprefix $(B)/obj/tests/sim/,model.o run.o seeds.o) $(SIM_DISK)
 FUZZ_PARTS := $(addprefix $(B)/obj/tests/fuzz/,judge.o scarce.o) $(SIM_DISK)
 FUZZ_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray
 ifneq ($(VARIANT),tsan) # it has one thread

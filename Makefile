@@ -74,12 +74,15 @@ TESTS     := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/*.c tests/a
 SIM       := $(B)/tests/sim/store
 SIM_DISK  := $(addprefix $(B)/obj/tests/sim/,simdisk.o simfile.o simnames.o world.o)
 SIM_PARTS := $(addprefix $(B)/obj/tests/sim/,model.o run.o seeds.o) $(SIM_DISK)
+MODEL     := $(B)/tests/model/main
+MODEL_PARTS := $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(filter-out %/main.c %/programs.c,$(wildcard tests/model/*.c))) \
+               $(B)/obj/tests/sim/seeds.o $(SIM_DISK)
 FUZZ_PARTS := $(addprefix $(B)/obj/tests/fuzz/,judge.o scarce.o) $(SIM_DISK)
 FUZZ_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray
 ifneq ($(VARIANT),tsan) # it has one thread
 FUZZ      := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,\
                $(filter-out %/replay.c %/judge.c %/scarce.c,$(wildcard tests/fuzz/*.c)))
-TESTS     += $(B)/tests/sim/crashes $(FUZZ)
+TESTS     += $(B)/tests/sim/crashes $(B)/tests/model/programs $(FUZZ)
 endif
 CONFORM   := $(B)/tests/conformance/rfc6455
 CONFORM_PARTS := $(addprefix $(B)/obj/tests/conformance/,cases.o script.o utf8.o)
@@ -91,7 +94,7 @@ FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] tools/*/*.[ch] bench/*
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test everywhere dist test-suite list-tests test-tools conformance sim soak crash mutants perf-check perf-record check install clean help bench-store fuzz fuzz-programs coverage bench-storm
+.PHONY: all run test everywhere dist test-suite list-tests test-tools conformance sim model soak crash mutants perf-check perf-record check install clean help bench-store fuzz fuzz-programs coverage bench-storm
 
 all: $(PROGRAMS)
 
@@ -133,6 +136,10 @@ $(SIM) $(B)/tests/sim/crashes: $(B)/tests/sim/%: $(B)/obj/tests/sim/%.o $(SIM_PA
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka
 
+$(MODEL) $(B)/tests/model/programs: $(B)/tests/%: $(B)/obj/tests/%.o $(MODEL_PARTS) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka
+
 $(CONFORM): $(B)/obj/tests/conformance/rfc6455.o $(CONFORM_PARTS) $(HELPERS) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka
@@ -155,8 +162,8 @@ $(B)/page.gz: src/server/web/index.html
 $(B)/obj/src/server/page.o: $(B)/page.gz
 $(B)/obj/src/server/page.o: CPPFLAGS_ALL += -DPARLEY_PAGE='"$(B)/page.gz"'
 
--include $(patsubst %.o,%.d,$(LIB_OBJ) $(HELPERS) $(SIM_PARTS) $(CONFORM_PARTS) $(FUZZ_PARTS)) \
-         $(SOURCES:%.c=$(B)/obj/%.d) $(patsubst $(B)/tests/%,$(B)/obj/tests/%.d,$(TESTS) $(SIM))
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(HELPERS) $(SIM_PARTS) $(MODEL_PARTS) $(CONFORM_PARTS) $(FUZZ_PARTS)) \
+         $(SOURCES:%.c=$(B)/obj/%.d) $(patsubst $(B)/tests/%,$(B)/obj/tests/%.d,$(TESTS) $(SIM) $(MODEL))
 
 # ---- using ------------------------------------------------------------------------------
 
@@ -209,6 +216,11 @@ JOBS  ?= $(shell nproc)
 sim: $(SIM)
 	$(SIM) --seeds $(SEEDS) --from $(FROM) --jobs $(JOBS)
 
+# The whole server in this process, held against a model of PROTOCOL.md by random programs of users,
+# devices, reconnects, restarts and crashes.
+model: $(MODEL)
+	$(MODEL) --seeds $(SEEDS) --from $(FROM) --jobs $(JOBS)
+
 # libFuzzer on every target of tests/fuzz, TIME seconds each, or on TARGET alone; VARIANT=fuzzfast does
 # without the sanitizers, for many more runs.
 TIME         ?= 60
@@ -229,10 +241,11 @@ KILLS ?= 1000
 crash: $(B)/parleyd $(B)/tests/api/crash
 	CRASH_ROUNDS=$(KILLS) $(B)/tests/api/crash
 
-# Plants bugs in the store; each must be found.
-mutants: $(SIM)
-	@CC='$(CC)' FLAGS='$(CPPFLAGS_ALL) $(CFLAGS_ALL)' LINK='$(LDFLAGS_ALL)' \
-	    tests/sim/mutants $(B)/obj/tests/sim/store.o $(SIM_PARTS) $(LIB)
+# Plants bugs in the store and in what clients see of the server; each must be found.
+PLANT = CC='$(CC)' FLAGS='$(CPPFLAGS_ALL) $(CFLAGS_ALL)' LINK='$(LDFLAGS_ALL)'
+mutants: $(SIM) $(MODEL)
+	@$(PLANT) tests/model/mutants $(B)/obj/tests/model/main.o $(MODEL_PARTS) $(LIB)
+	@$(PLANT) tests/sim/mutants $(B)/obj/tests/sim/store.o $(SIM_PARTS) $(LIB)
 
 # What the store does on this disk, against SQLite, bare files and its goals. BENCH: further options.
 bench-store: $(B)/store-bench $(B)/parleyd
@@ -263,9 +276,10 @@ help:
 	@echo "make test       all tests, also under the sanitizers and Valgrind; installs cmocka if it may"
 	@echo "make conformance the table of RFC 6455's cases, against ws-echo and /chat"
 	@echo "make sim        SEEDS=100000 runs of the store, from seed FROM=1 on, on a simulated disk that crashes and fails"
+	@echo "make model      SEEDS=100000 random programs of users and devices, from seed FROM=1 on, held against a model of the API"
 	@echo "make soak       a mixed load on a real server for TIME=60 seconds; fails when anything grows"
 	@echo "make crash      kill -9 of the real server under load, KILLS=1000 times"
-	@echo "make mutants    plants bugs in the store, which the simulation must find"
+	@echo "make mutants    plants bugs, which the simulation or the model must find"
 	@echo "make bench-store  the store's speed on this disk, beside SQLite; BENCH='--rounds 9' for options"
 	@echo "make bench-storm  a pair of users beside 10000 idle ones, floods and readers that do not read"
 	@echo "make fuzz       libFuzzer with the sanitizers, TIME=60 seconds a target; TARGET=NAME for one alone"

@@ -192,8 +192,6 @@ static void store_put_message(struct buf *b, uint64_t id, struct slice from, str
 static int store_reserve(struct store *s, size_t need, int64_t now)
 {
     struct buf *b = &s->gathering->records;
-    if (s->failure)
-        return s->failure;
     if (s->next_id >= RECORD_MAX_ID)
         return -EOVERFLOW;
     if (b->n + need > GATHER_MAX)
@@ -226,12 +224,13 @@ static uint64_t store_seal_record(struct store *s, struct record *r, size_t star
     return place;
 }
 
-/* The message whose body has been put at the end of the batch: was it sent before? 0: it is new. */
+/* The message whose body has been put at the end of the batch: was it sent before? 0: it is new. What was
+ * stored before a failure is known behind it, too. */
 static int store_know(struct store *s, const struct key *key, uint64_t *id, int64_t *date)
 {
     const struct key *first = keys_find(&s->keys, key);
     if (!first)
-        return keys_add(&s->keys, key);
+        return s->failure ? s->failure : keys_add(&s->keys, key);
     if (memcmp(first->what, key->what, sizeof key->what) != 0)
         return -EEXIST;
     *id = first->id;
@@ -244,6 +243,8 @@ int store_append(struct store *s, struct slice from, struct slice to, struct sli
 {
     assert(from.n >= 1 && from.n <= STORE_MAX_USER && to.n >= 1 && to.n <= STORE_MAX_USER);
     assert(content.n <= STORE_MAX_CONTENT && key.n <= STORE_MAX_KEY);
+    if (s->failure && !key.n)
+        return s->failure;
     int result = store_reserve(s, RECORD_HEAD + content.n + RECORD_AROUND, now);
     if (result)
         return result;
@@ -288,7 +289,7 @@ int store_mark(struct store *s, struct slice reader, struct slice other, uint64_
     bool second = slice_cmp(reader, other) > 0;
     if (up_to < store_first_id(s) || up_to <= c->mark[second])
         return STORE_KNOWN;
-    int result = store_reserve(s, RECORD_MARK, now);
+    int result = s->failure ? s->failure : store_reserve(s, RECORD_MARK, now);
     if (result)
         return result;
     struct buf *b = &s->gathering->records;

@@ -108,7 +108,8 @@ int store_close(struct store *s);
  *
  * A key, if it is not empty, makes sure that the message is stored once: STORE_KNOWN, it has been, and
  * its id and date come back; STORE_PENDING: the callback for this id is still to come; -EEXIST: `from`
- * gave the key to another message. The keys of one day are known, or else the newest max_keys.
+ * gave the key to another message. The keys of one day are known, or else the newest max_keys; also
+ * when the store has failed.
  */
 #define STORE_KNOWN 1
 #define STORE_PENDING 2

@@ -196,19 +196,19 @@ static bool take_message(struct model *m, const struct request *r, uint32_t choi
     bool same = before && before->content == r->content && before->to == r->other;
     if (r->id && choice != CHOICE_STORED)
         return false;
-    if (choice == CHOICE_CONFLICT || (before && !same && choice == CHOICE_STORED && !m->down)) {
+    if (choice == CHOICE_CONFLICT || (before && !same && choice == CHOICE_STORED)) {
         view_info(m, r->device, "bad_request", "message", model_ref(r));
         return choice == CHOICE_CONFLICT ? !before && key_is_disputed(m, r) : true;
     }
-    if (same && choice == CHOICE_STORED && !m->down) {
+    if (same && choice == CHOICE_STORED) {
         see_sent(m, r, known - 1);
         return true;
     }
-    if (!first || !may_fail(m, choice))
+    if (!first || before || !may_fail(m, choice))
         return false;
     if (choice == CHOICE_NOT_STORED) {
         view_info(m, r->device, "not_stored", "message", model_ref(r));
-        if (m->failed && !m->down && !before)
+        if (m->failed && !m->down)
             model_doubt(m, &fresh);
         return true;
     }

@@ -265,7 +265,7 @@ static void run_append(struct run *r)
                               slice_of(content, n), slice_of(key, key_n), now, &id, &date);
     run_say(r, "       append %u -> %u, %zu bytes, key %u: id %" PRIu64 ", %d\n", from, to, n,
             number, id, result);
-    if (number && !failure)
+    if (number && (!failure || result != failure))
         model_check_key(&r->model, from, to, content, number, result, id, date);
     else if (result != failure)
         model_wrong(&r->model, "appending says %d, and the store's failure is %d", result, failure);

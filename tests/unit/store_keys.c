@@ -68,6 +68,27 @@ static void test_what_was_not_stored_gives_its_key_back(void **state)
     assert_int_equal(id, 2);
 }
 
+static void test_what_was_stored_is_known_when_the_store_has_failed(void **state)
+{
+    (void)state;
+    box_open(b);
+    assert_int_equal(put("ann", "bob", "\"x\"", "k", 1000), 0);
+    box_commit(b);
+    b->sync_error = EIO;
+    assert_int_equal(put("ann", "bob", "\"y\"", "l", 2000), 0);
+    box_commit(b);
+    assert_int_equal(store_failure(b->store), -EIO);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(put("ann", "bob", "\"x\"", "k", 3000), STORE_KNOWN);
+        assert_true(id == 1 && date == 1000);
+        assert_int_equal(put("ann", "bob", "\"y\"", "k", 3000), -EEXIST);
+        assert_int_equal(put("ann", "bob", "\"y\"", "l", 3000), -EIO);
+        assert_int_equal(put("ann", "bob", "\"x\"", "", 3000), -EIO);
+    }
+    store_flush(b->store);
+    assert_int_equal(b->committed_count, 1);
+}
+
 static void test_keys_are_known_after_a_start(void **state)
 {
     (void)state;
@@ -162,6 +183,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_the_second_of_a_key_is_the_first, start, stop),
         cmocka_unit_test_setup_teardown(test_what_was_not_stored_gives_its_key_back, start, stop),
+        cmocka_unit_test_setup_teardown(test_what_was_stored_is_known_when_the_store_has_failed,
+                                        start, stop),
         cmocka_unit_test_setup_teardown(test_keys_are_known_after_a_start, start, stop),
         cmocka_unit_test_setup_teardown(
             test_the_oldest_are_forgotten_when_there_are_too_many_or_after_a_day, start, stop),

@@ -77,6 +77,13 @@ static bool follow(struct search *s, const struct model *next, bool could)
     return false;
 }
 
+/* Whether a request of that kind has that choice. */
+static bool has_choice(enum request_kind kind, uint32_t choice)
+{
+    return choice == 0 || choice == CHOICE_LOST || kind == REGISTER ||
+           ((kind == MESSAGE || kind == READ) && choice <= CHOICE_CONFLICT);
+}
+
 static bool search(struct search *s, const struct model *m)
 {
     struct model next;
@@ -86,6 +93,8 @@ static bool search(struct search *s, const struct model *m)
         return false;
     for (uint32_t i = 0; i < m->request_n; i++)
         for (uint32_t choice = 0; !(m->done >> i & 1) && choice < CHOICES; choice++) {
+            if (!has_choice(m->requests[i].kind, choice))
+                continue;
             next = *m;
             if (follow(s, &next, model_request(&next, i, choice)))
                 return true;

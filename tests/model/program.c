@@ -301,7 +301,7 @@ void program_run(char *wrong, size_t size, uint64_t seed, FILE *trace)
     program_begin(p, seed, trace);
     if (!scene_start())
         steps_wrong(&p->steps, "the server does not start");
-    for (unsigned i = 10 + below(p, 21); i && !*p->steps.wrong; i--) {
+    for (unsigned i = 8 + below(p, 19); i && !*p->steps.wrong; i--) {
         unsigned what = below(p, 100);
         if (p->steps.model.count > MESSAGES - 16)
             break;

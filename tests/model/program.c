@@ -62,6 +62,9 @@ static void choose_message(struct program *p, struct request *r)
     r->kind = MESSAGE;
     r->content = ++p->contents;
     r->key = percent(p, p->keyed) ? (uint8_t)(1 + below(p, KEYS)) : 0;
+    const struct request *last = p->steps.n ? &p->steps.requests[p->steps.n - 1] : NULL;
+    if (last && last->kind == MESSAGE && model_home[last->device] == user && percent(p, 30))
+        r->key = last->key; /* which may still wait for the disk */
     if (!r->key || percent(p, 20))
         return;
     for (uint32_t i = 0; i < p->steps.n; i++) {
@@ -280,7 +283,7 @@ static void program_begin(struct program *p, uint64_t seed, FILE *trace)
     scene_begin(rng_next(&p->rng), trace);
     scene.store.segment_size = sizes[below(p, 4)];
     scene.store.arrange = percent(p, 50);
-    p->faults = percent(p, 25) ? 1 + below(p, 20) : 0;
+    p->faults = percent(p, 30) ? 1 + below(p, 30) : 0;
     p->stops = percent(p, 40) ? 1 + below(p, 8) : 0;
     p->keyed = percent(p, 60) ? below(p, 101) : 0;
     p->several = below(p, 70);

@@ -1,8 +1,8 @@
 #include "store/arrange.h"
 
-#include "base/buf.h"
 #include "base/endian.h"
 #include "codec/crc32c.h"
+#include "store/index.h"
 #include "store/window.h"
 
 #include <errno.h>
@@ -49,6 +49,7 @@ struct arranging {
     uint64_t synced;     /* and that were when it was synced last */
     struct buf runs;     /* its list */
     uint64_t newest;     /* offset of its last record; 0: none */
+    bool leave;          /* the conversation whose turn it is goes into none */
 };
 
 /* ---- what is written --------------------------------------------------------------------- */
@@ -68,9 +69,22 @@ static int arrange_flush(struct arranging *w)
     return result;
 }
 
+static int arrange_leave(struct arranging *w, const struct record *r)
+{
+    struct arrange_left *left = w->a->left;
+    if (r->kind != RECORD_KIND_MESSAGE)
+        return 0;
+    left->messages++;
+    if (r->key_length)
+        buf_append(&left->keyed, &r->id, sizeof r->id);
+    return left->keyed.failed ? -ENOMEM : 0;
+}
+
 /* The record gets its place in the new segment, behind the one before it in its run. */
 static int arrange_put(struct arranging *w, struct record *r, const uint8_t *p, bool first)
 {
+    if (w->leave)
+        return arrange_leave(w, r);
     int result = w->gathered.n + r->length > ARRANGE_WRITE ? arrange_flush(w) : 0;
     if (result)
         return result;
@@ -375,22 +389,45 @@ static int arrange_check(struct arranging *w)
     return 0;
 }
 
+/* Whether the input holds anything of what is to be left out: ARRANGE_NEEDLESS if not. */
+static int arrange_is_needed(struct arranging *w)
+{
+    struct input *in = &w->inputs[0];
+    const uint8_t *set = w->a->without;
+    int result = 0;
+    uint32_t c = 0;
+    for (; in->last && c < w->a->conversations; c++)
+        if (index_bit(set, c) && (in->last[c][0] || in->last[c][1] || in->last[c][2]))
+            return 0;
+    if (in->last)
+        return ARRANGE_NEEDLESS;
+    while (in->conversation < w->a->conversations && !index_bit(set, in->conversation) && !result)
+        result = arrange_next_run(w, 0);
+    if (!result && in->conversation >= w->a->conversations)
+        result = ARRANGE_NEEDLESS;
+    in->run = 0;
+    return result ? result : arrange_next_run(w, 0);
+}
+
 static int arrange_all(struct arranging *w)
 {
     const struct arrange *a = w->a;
     int result = 0;
     for (uint32_t i = 0; i < a->count && !result; i++)
         result = arrange_open(w, i);
+    if (!result && a->without)
+        result = arrange_is_needed(w);
     for (uint32_t c = 0; c < a->conversations && !result; c++) {
         bool first = true;
         struct best_mark best[2] = {{0}};
+        w->leave = a->without && index_bit(a->without, c);
         for (uint32_t i = 0; i < a->count && !result; i++)
             result = arrange_find_marks(w, i, c, best);
         if (!result)
             result = arrange_put_marks(w, best);
         for (uint32_t i = 0; i < a->count && !result; i++)
             result = arrange_copy(w, i, c, &first);
-        if (!result && (!first || best[0].at || best[1].at))
+        if (!result && (!first || best[0].at || best[1].at) && !w->leave)
             result = arrange_end_run(w, c);
     }
     for (uint32_t i = 0; i < a->count && !result; i++)

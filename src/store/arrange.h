@@ -5,6 +5,8 @@
  * While messages pour in, those of one conversation are spread over all the log, and reading its
  * history takes a read of the disk for each. Of an arranged segment it takes one for all of them.
  *
+ * So are the messages of a user left out of the log for good (erase.h).
+ *
  * Of the marks the newest of each user and conversation alone is kept, and none that says nothing.
  *
  * Memory: 12 bytes for each conversation of the log while a segment is read that is not arranged yet,
@@ -13,6 +15,7 @@
 #ifndef STORE_ARRANGE_H
 #define STORE_ARRANGE_H
 
+#include "base/buf.h"
 #include "store/segment.h"
 #include "store/worker.h"
 
@@ -29,13 +32,23 @@ struct arrange {
     uint64_t end;           /* the place behind them */
     uint32_t conversations; /* their numbers are below this */
     uint64_t first_id;      /* of the log */
+    /* NULL, or a set of conversations that are left out, and what that was. */
+    const uint8_t *without;
+    struct arrange_left *left;
+};
+
+struct arrange_left {
+    uint64_t messages;
+    struct buf keyed; /* the ids of those with a key, 8 bytes each */
 };
 
 /*
  * 0, and *out is the open arranged segment, durable, under the name of the first input; the other
- * inputs have lost their names. Otherwise nothing has changed, and -ECANCELED: the worker stops;
+ * inputs have lost their names. Otherwise nothing has changed, and ARRANGE_NEEDLESS: of what is to be
+ * left out, there is nothing in the one input; -ECANCELED: the worker stops;
  * -EBADMSG: an input is damaged, in which `damaged` says where; or another -errno.
  */
+#define ARRANGE_NEEDLESS 1
 struct arrange_damage {
     uint32_t input;
     uint64_t at; /* offset */

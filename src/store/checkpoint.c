@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define CHECKPOINT_NAME "checkpoint"
 #define CHECKPOINT_VERSION 1
 #define CHECKPOINT_HEAD 104
 #define CHECKPOINT_KEY 40
@@ -113,8 +112,11 @@ static void checkpoint_put_conversation(struct checkpoint *c, const struct conve
             c->users = one->user[i] + 1;
 }
 
-static void checkpoint_put_user(struct checkpoint *c, struct slice name)
+/* The name of one who has no conversation any more may be there no more. */
+static void checkpoint_put_user(struct checkpoint *c, uint32_t user)
 {
+    struct slice name =
+        c->index->users[user].head == INDEX_NONE ? SLICE("-") : index_name(c->index, user);
     uint8_t n = (uint8_t)name.n;
     buf_append(&c->bytes, &n, 1);
     buf_append_slice(&c->bytes, name);
@@ -157,7 +159,7 @@ void checkpoint_step(struct checkpoint *c, uint64_t end)
             le32_store(c->bytes.p + 76, c->users);
             le64_store(c->bytes.p + 88, end);
         } else if (c->done < c->users) {
-            checkpoint_put_user(c, index_name(c->index, c->done++));
+            checkpoint_put_user(c, c->done++);
         } else if (checkpoint_put_key(c)) {
             c->done++;
         } else {

@@ -28,7 +28,7 @@
  *            places in the list below; 0xffffffff: a hole), place (8) and id (8) of the newest message,
  *            for each of the two the id up to which he has read (8 each), and how many he has not
  *            (4 each, as in index.h)
- *            for each user: bytes of the id (1), the id
+ *            for each user: bytes of the id (1), the id; "-" of one who has no conversation
  *            for each key, 40 bytes: what struct key holds, its numbers of 8 bytes each
  *            CRC-32C of everything in front of it (4)
  *
@@ -47,6 +47,7 @@
 #include "store/record.h"
 #include "store/worker.h"
 
+#define CHECKPOINT_NAME "checkpoint"
 #define CHECKPOINT_CONVERSATION 48 /* bytes */
 
 struct checkpoint_head {

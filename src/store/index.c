@@ -182,11 +182,10 @@ int index_load_users(struct index *ix, struct slice a, struct slice b, uint32_t 
     return result ? result : index_add(ix, pair, number);
 }
 
-static void index_move_to_front(struct index *ix, uint32_t number, uint32_t user)
+/* Takes it out of the user's list, if it is there. */
+static void index_unlink(struct index *ix, uint32_t number, uint32_t user)
 {
     struct user *u = &ix->users[user];
-    if (u->head == number)
-        return;
     struct conversation *all = ix->conversations, *c = &all[number];
     int side = index_is_second(c, user);
     uint32_t prev = c->link[side].prev, next = c->link[side].next;
@@ -194,6 +193,18 @@ static void index_move_to_front(struct index *ix, uint32_t number, uint32_t user
         all[prev].link[index_is_second(&all[prev], user)].next = next;
     if (next != INDEX_NONE)
         all[next].link[index_is_second(&all[next], user)].prev = prev;
+    if (u->head == number)
+        u->head = next;
+}
+
+static void index_move_to_front(struct index *ix, uint32_t number, uint32_t user)
+{
+    struct user *u = &ix->users[user];
+    if (u->head == number)
+        return;
+    struct conversation *all = ix->conversations, *c = &all[number];
+    int side = index_is_second(c, user);
+    index_unlink(ix, number, user);
     c->link[side].prev = INDEX_NONE;
     c->link[side].next = u->head;
     if (u->head != INDEX_NONE)
@@ -237,6 +248,33 @@ void index_drop(struct index *ix, uint64_t from, uint64_t to, const uint32_t (*g
             else
                 c->unread[k] = INDEX_UNCOUNTED;
         }
+    }
+}
+
+/* What is being read knows it still: `last_id` stays, and there is nothing at `last`. */
+void index_erase(struct index *ix, uint32_t user, uint8_t *set)
+{
+    uint32_t number;
+    while ((number = ix->users[user].head) != INDEX_NONE) {
+        struct conversation *c = &ix->conversations[number];
+        uint64_t last_id = c->last_id;
+        index_unlink(ix, number, c->user[0]);
+        if (c->user[1] != c->user[0])
+            index_unlink(ix, number, c->user[1]);
+        table_remove(&ix->pairs, index_key(c->user));
+        *c = (struct conversation){.user = {INDEX_NONE, INDEX_NONE}, .last_id = last_id};
+        ix->hole_count++;
+        set[number / 8] |= (uint8_t)(1 << number % 8);
+    }
+}
+
+void index_release(struct index *ix, const uint8_t *set, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (!index_bit(set, i))
+            continue;
+        ix->hole_count--;
+        index_push_hole(ix, i);
     }
 }
 

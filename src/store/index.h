@@ -94,6 +94,19 @@ void index_drop(struct index *ix, uint64_t from, uint64_t to, const uint32_t (*g
 /* The conversation behind this one in the user's list, or INDEX_NONE. */
 uint32_t index_next(const struct index *ix, uint32_t number, uint32_t user);
 
+/* Bits of a set of conversations, by their numbers. */
+static inline bool index_bit(const uint8_t *set, uint32_t number)
+{
+    return set[number / 8] >> number % 8 & 1;
+}
+
+/*
+ * The user's conversations are gone, and are noted in a set that has room for all. Their numbers are
+ * given to nobody before index_release: records that have them may still be in the log.
+ */
+void index_erase(struct index *ix, uint32_t user, uint8_t *set);
+void index_release(struct index *ix, const uint8_t *set, uint32_t count);
+
 /* Forgets users and conversations of which nothing was committed. */
 void index_forget_uncommitted(struct index *ix);
 

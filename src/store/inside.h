@@ -6,6 +6,7 @@
 
 #include "store/checkpoint.h"
 #include "store/commit.h"
+#include "store/erase.h"
 #include "store/index.h"
 #include "store/keys.h"
 #include "store/prefetch.h"
@@ -31,9 +32,11 @@ struct store {
     struct worker worker;
     struct checkpoint checkpoint;
     struct upkeep upkeep;
-    bool compacting;       /* few segments may become one as well */
-    uint32_t layout;       /* grows when segments are replaced */
-    int64_t now;           /* the wall clock, as far as it was told */
+    struct erase erase;
+    bool sealing;    /* the next batch is to begin a segment, if the last one holds anything */
+    bool compacting; /* few segments may become one as well */
+    uint32_t layout; /* grows when segments are replaced */
+    int64_t now;     /* the wall clock, as far as it was told */
     uint64_t checkpointed; /* the place of the last one that is known to be on the disk; 0: none */
 
     struct batch batches[2];

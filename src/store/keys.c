@@ -96,6 +96,24 @@ void keys_forget(struct keys *k, uint64_t id)
         keys_remove(k, --k->next);
 }
 
+void keys_erase(struct keys *k, uint64_t id)
+{
+    uint64_t low = k->first, high = k->next;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (k->ring[middle % k->max].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    struct key *key = low < k->next ? &k->ring[low % k->max] : NULL;
+    if (!key || key->id != id)
+        return;
+    keys_remove(k, low);
+    memset(key->who, 0, sizeof key->who);
+    memset(key->what, 0, sizeof key->what);
+}
+
 /* ---- loading ----------------------------------------------------------------------------- */
 
 static int keys_compare(const void *a, const void *b)

@@ -51,6 +51,9 @@ __attribute__((warn_unused_result)) int keys_add(struct keys *k, const struct ke
 /* Forgets those with this id and above. */
 void keys_forget(struct keys *k, uint64_t id);
 
+/* Forgets the one of this message. Its place says nothing until its turn to be forgotten comes. */
+void keys_erase(struct keys *k, uint64_t id);
+
 /*
  * Filling it with what a log, or a checkpoint, says, in any order, also twice the same: 0 or -ENOMEM.
  * Nothing is found before keys_load_end has returned 0.

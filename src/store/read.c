@@ -163,7 +163,7 @@ static enum store_status read_resolve(struct store *s, struct store_read *read, 
                                       uint64_t *place)
 {
     const struct segment *segment = segments_find(&s->segments, *place);
-    if (!segment || *place < s->index.begin) {
+    if (!segment || !*place || *place < s->index.begin) {
         *place = 0;
         return STORE_OK;
     }

@@ -246,7 +246,10 @@ static enum store_status recover_check_end(const struct recovery *r,
 static enum store_status recover_read(struct recovery *r)
 {
     struct checkpoint_head head;
-    const char *why = checkpoint_load(r->disk, &r->s->index, &r->s->keys, &head);
+    /* Beside that, it may know less than is still in the log. */
+    const char *why = r->s->erase.state
+                          ? "a user is being erased"
+                          : checkpoint_load(r->disk, &r->s->index, &r->s->keys, &head);
     bool loaded = !why;
     if (loaded) {
         enum store_status status = recover_walk(r, &head);

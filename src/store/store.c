@@ -50,6 +50,7 @@ static void store_free(struct store *s)
     segments_fini(&s->segments, s->options.disk);
     index_fini(&s->index);
     keys_fini(&s->keys);
+    erase_fini(&s->erase);
     buf_free(&s->batches[0].records);
     buf_free(&s->batches[1].records);
     buf_free(&s->scratch);
@@ -77,7 +78,13 @@ enum store_status store_open(struct store **out, const struct store_options *opt
     s->gathering = &s->batches[0];
     enum store_status status = store_lock(s, error);
     if (!status)
+        status = erase_load(s, error);
+    if (!status)
         status = recover_log(s, error);
+    if (!status && erase_resume(s)) {
+        snprintf(error->text, sizeof error->text, "no memory to go on erasing a user");
+        status = STORE_SYSTEM;
+    }
     if (!status)
         status = store_start_commit(s, error);
     if (status) {
@@ -116,7 +123,7 @@ int store_close(struct store *s)
     prefetch_fini(&s->prefetch);
     upkeep_fini(s);
     int failure = commit_fini(&s->commit);
-    if (!failure && s->checkpointed != s->end) {
+    if (!failure && s->checkpointed != s->end && erase_is_noted(&s->erase)) {
         const struct checkpoint_head head = store_checkpoint_head(s, s->next_id);
         checkpoint_now(&s->checkpoint, &head);
     }
@@ -147,7 +154,7 @@ static bool store_is_full(const struct store *s, size_t record)
 {
     uint64_t used = s->tail - s->tail_base;
     return used > SEGMENT_HEAD &&
-           (used + record > s->options.segment_size || store_is_old(s, s->tail_date));
+           (s->sealing || used + record > s->options.segment_size || store_is_old(s, s->tail_date));
 }
 
 static int store_begin_batch(struct store *s, bool rotate)
@@ -186,6 +193,15 @@ static void store_put_message(struct buf *b, uint64_t id, struct slice from, str
     buf_append_lit(b, ",\"date\":");
     buf_append_u64(b, (uint64_t)date);
     buf_append_lit(b, "}");
+}
+
+/* An empty batch is to begin a new segment, and to wait for nothing. False: it need not, or cannot. */
+static bool store_begin_seal(struct store *s)
+{
+    if (!s->sealing || s->failure || store_begin_batch(s, store_is_full(s, 0)))
+        return false;
+    s->sealing = s->gathering->rotate;
+    return s->sealing;
 }
 
 /* Room for a record of that length in the batch, which begins with it if it is the first. */
@@ -243,6 +259,8 @@ int store_append(struct store *s, struct slice from, struct slice to, struct sli
 {
     assert(from.n >= 1 && from.n <= STORE_MAX_USER && to.n >= 1 && to.n <= STORE_MAX_USER);
     assert(content.n <= STORE_MAX_CONTENT && key.n <= STORE_MAX_KEY);
+    if (store_is_erasing(s, from) || store_is_erasing(s, to))
+        return -EBUSY;
     if (s->failure && !key.n)
         return s->failure;
     int result = store_reserve(s, RECORD_HEAD + content.n + RECORD_AROUND, now);
@@ -282,6 +300,8 @@ int store_append(struct store *s, struct slice from, struct slice to, struct sli
 int store_mark(struct store *s, struct slice reader, struct slice other, uint64_t up_to,
                int64_t now, uint64_t *id)
 {
+    if (store_is_erasing(s, reader) || store_is_erasing(s, other))
+        return -EBUSY;
     uint32_t number = index_find(&s->index, reader, other);
     const struct conversation *c = number == INDEX_NONE ? NULL : &s->index.conversations[number];
     if (!c || c->last < s->index.begin || up_to > c->last_id)
@@ -315,6 +335,7 @@ static void store_submit(struct store *s)
     if (!commit_submit(&s->commit, b))
         return;
     if (b->rotate) {
+        s->sealing = false;
         s->tail_base = s->tail;
         s->tail_date = b->date;
     }
@@ -329,7 +350,7 @@ void store_flush(struct store *s)
         prefetch_yield(&s->prefetch);
     s->steps = 0;
     upkeep_step(s);
-    if (s->gathering->records.n)
+    if (s->gathering->records.n || store_begin_seal(s))
         store_submit(s);
 }
 
@@ -340,23 +361,15 @@ void store_tick(struct store *s, int64_t now)
     upkeep_step(s);
 }
 
-/* An empty batch begins a new segment. */
-static int store_seal(struct store *s)
-{
-    if (s->failure || s->tail - s->tail_base == SEGMENT_HEAD)
-        return s->failure;
-    int result = store_begin_batch(s, true);
-    if (result)
-        return result;
-    store_submit(s);
-    store_collect(s);
-    return s->failure;
-}
-
 int store_compact(struct store *s, void (*progress)(void *ctx, uint64_t done, uint64_t total),
                   void *ctx)
 {
-    int result = store_seal(s);
+    int result = 0;
+    if (!s->failure) {
+        s->sealing = true;
+        store_flush(s);
+        store_collect(s);
+    }
     uint64_t done = 0, total = s->end - s->segments.at[0].head.base;
     for (uint32_t i = 0; i + 1 < s->segments.count; i++)
         if (!s->segments.at[i].head.end)
@@ -478,6 +491,8 @@ static void store_drop(struct store *s, struct batch *written, int error)
               (unsigned long long)(behind - first), strerror(-error));
     for (uint64_t id = first; id < behind; id++)
         s->options.failed(s->options.ctx, id, error);
+    if (s->erase.state == ERASE_SEALS || (s->erase.state && s->failure))
+        erase_failed(s, error);
 }
 
 void store_collect(struct store *s)
@@ -491,7 +506,8 @@ void store_collect(struct store *s)
         /* All in front of it is durable, whatever --sync says, and so is its head. */
         const struct checkpoint_head head = store_checkpoint_head(s, b->first_id);
         /* Small segments do without some: as much is logged as a checkpoint takes. */
-        if (!b->error && s->end - s->checkpoint.place >= checkpoint_bytes(&s->index))
+        if (!b->error && erase_is_noted(&s->erase) &&
+            s->end - s->checkpoint.place >= checkpoint_bytes(&s->index))
             checkpoint_begin(&s->checkpoint, &head);
     }
     if (b && b->error) {

@@ -72,6 +72,9 @@ struct store_options {
     void (*committed)(void *ctx, const struct store_message *message);
     void (*marked)(void *ctx, const struct store_mark *mark);
     void (*failed)(void *ctx, uint64_t id, int error); /* -errno */
+    /* What store_erase began is done, or cannot go on for now. Called also by store_flush and
+     * store_tick; may be NULL. */
+    void (*erased)(void *ctx, struct slice user, uint64_t messages, int error);
     /* Called by store_collect: reads that had to wait may go on. May be NULL. */
     void (*readable)(void *ctx);
     void *ctx;
@@ -126,6 +129,16 @@ __attribute__((warn_unused_result)) int store_append(struct store *s, struct sli
 __attribute__((warn_unused_result)) int store_mark(struct store *s, struct slice reader,
                                                    struct slice other, uint64_t up_to, int64_t now,
                                                    uint64_t *id);
+
+/*
+ * Erases all messages of a user, sent and received, from the disk for good: those of the others as well
+ * as his own see nothing of them any more, and `erased` tells when it is done. Until then what is
+ * appended to or from him fails with -EBUSY. Once begun it is never taken back, also by a crash, unless
+ * `erased` says that it failed and store_is_erasing is false. -EBUSY: another one is being erased, or
+ * somebody waits for this one; any other: store_failure.
+ */
+__attribute__((warn_unused_result)) int store_erase(struct store *s, struct slice user);
+bool store_is_erasing(const struct store *s, struct slice user);
 
 /* Whether so much gathers already that more would make all wait longer for the sync: a time to hold
    senders up. */

@@ -30,8 +30,7 @@ static bool upkeep_is_small(const struct store *s, uint32_t i)
            one->head.end - one->head.base < ARRANGE_MAX / 2 * s->options.segment_size;
 }
 
-/* What is written anew takes room that messages may need; these come first. */
-static bool upkeep_has_room(const struct store *s, uint32_t first, uint32_t count)
+bool upkeep_has_room(const struct store *s, uint32_t first, uint32_t count)
 {
     const struct disk *disk = s->options.disk;
     uint64_t bytes =
@@ -117,11 +116,12 @@ static int upkeep_drop(struct upkeep *u)
 static void upkeep_run(struct worker_job *job)
 {
     struct upkeep *u = container_of(job, struct upkeep, job);
-    u->result =
-        u->kind == UPKEEP_DROP ? upkeep_drop(u) : arrange_run(&u->arrange, &u->out, &u->damaged);
+    u->result = u->kind == UPKEEP_DROP    ? upkeep_drop(u)
+                : u->kind == UPKEEP_ERASE ? erase_run(container_of(u, struct store, upkeep))
+                                          : arrange_run(&u->arrange, &u->out, &u->damaged);
 }
 
-static void upkeep_give(struct store *s, enum upkeep_kind kind, uint32_t first, uint32_t count)
+void upkeep_give(struct store *s, enum upkeep_kind kind, uint32_t first, uint32_t count)
 {
     struct upkeep *u = &s->upkeep;
     u->kind = kind;
@@ -130,9 +130,14 @@ static void upkeep_give(struct store *s, enum upkeep_kind kind, uint32_t first, 
     u->arrange = (struct arrange){.disk = s->options.disk,
                                   .worker = &s->worker,
                                   .count = count,
-                                  .end = segments_end(&s->segments, first + count - 1),
+                                  .end = count ? segments_end(&s->segments, first + count - 1) : 0,
                                   .conversations = s->index.conversation_count,
                                   .first_id = store_first_id(s)};
+    if (s->erase.state == ERASE_REWRITES && kind == UPKEEP_ARRANGE) {
+        u->arrange.conversations = s->erase.conversations;
+        u->arrange.without = s->erase.numbers;
+        u->arrange.left = &s->erase.left;
+    }
     memcpy(u->arrange.inputs, &s->segments.at[first], count * sizeof *u->arrange.inputs);
     u->job.run = upkeep_run;
     if (worker_give(&s->worker, &u->job))
@@ -154,15 +159,19 @@ static void upkeep_failed(struct store *s)
                   name, u->damaged.at);
     else
         log_write(s->options.log, LOG_WARN, "cannot %s: %s",
-                  u->kind == UPKEEP_DROP ? "drop old segments" : "arrange a segment",
+                  u->kind == UPKEEP_DROP    ? "drop old segments"
+                  : u->kind == UPKEEP_ERASE ? "note who is erased"
+                                            : "arrange a segment",
                   strerror(-u->result));
     for (uint32_t i = 0; i < u->arrange.count && damaged; i++)
         s->segments.at[u->first + i].stuck = true;
-    u->rests = damaged ? 0 : s->segments.count;
+    bool erasing = s->erase.state && (!damaged || u->arrange.without);
+    u->rests = damaged && !erasing ? 0 : s->segments.count;
+    if (erasing)
+        erase_failed(s, u->result);
 }
 
-/* What is known of places in the segments holds no longer. */
-static void upkeep_forget_places(struct store *s)
+void upkeep_forget_places(struct store *s)
 {
     s->layout++;
     buf_clear(&s->scratch);
@@ -173,9 +182,10 @@ static void upkeep_take(struct store *s)
 {
     struct upkeep *u = &s->upkeep;
     bool arranged = u->kind == UPKEEP_ARRANGE;
-    if (u->result) {
+    bool erased = u->result >= 0 && (u->kind == UPKEEP_ERASE || u->arrange.without);
+    if (u->result < 0) {
         upkeep_failed(s);
-    } else {
+    } else if (!u->result && u->kind != UPKEEP_ERASE) {
         segments_replace(&s->segments, u->first, u->arrange.count, arranged ? &u->out : NULL);
         s->index.begin = s->segments.at[0].head.base;
         if (!arranged)
@@ -194,6 +204,8 @@ static void upkeep_take(struct store *s)
     u->gone = NULL;
     u->kind = UPKEEP_NOTHING;
     u->due = true;
+    if (erased)
+        erase_took(s);
 }
 
 bool upkeep_step(struct store *s)
@@ -216,6 +228,8 @@ bool upkeep_step(struct store *s)
         count++;
     if (count)
         upkeep_give(s, UPKEEP_DROP, 0, count);
+    else if (s->erase.state)
+        erase_step(s);
     else if (s->options.arrange && (count = upkeep_choose(s, &first)) != 0 &&
              upkeep_has_room(s, first, count))
         upkeep_give(s, UPKEEP_ARRANGE, first, count);

@@ -1,6 +1,7 @@
 /*
  * upkeep: what is done about old segments while the store goes on, one thing at a time, by the
- * worker: those that are not to be kept any longer are dropped, those that are sealed are arranged.
+ * worker: those that are not to be kept any longer are dropped, a user is erased, those that are
+ * sealed are arranged.
  *
  * What the worker has made durable the owner takes over in its next turn. Until then, and for reads
  * that are under way, the files that were replaced stay open.
@@ -12,7 +13,7 @@
 
 struct store;
 
-enum upkeep_kind { UPKEEP_NOTHING, UPKEEP_DROP, UPKEEP_ARRANGE };
+enum upkeep_kind { UPKEEP_NOTHING, UPKEEP_DROP, UPKEEP_ARRANGE, UPKEEP_ERASE };
 
 struct upkeep {
     struct worker_job job;
@@ -31,6 +32,12 @@ struct upkeep {
 
 /* Takes over what is done, and begins what is next. Whether something is under way. */
 bool upkeep_step(struct store *s);
+
+/* For erase.c: begins something about these segments, if that can be done at all; what is written anew
+ * takes room that messages may need, which come first; and what was known of places holds no longer. */
+void upkeep_give(struct store *s, enum upkeep_kind kind, uint32_t first, uint32_t count);
+bool upkeep_has_room(const struct store *s, uint32_t first, uint32_t count);
+void upkeep_forget_places(struct store *s);
 
 /* The worker has ended. */
 void upkeep_fini(struct store *s);

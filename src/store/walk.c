@@ -317,7 +317,8 @@ static enum store_status walk_conversation(struct walk *w, uint64_t at, const st
                                            const struct store_message *m)
 {
     /* Every conversation has had a record, which bounds the numbers that damage can make up. */
-    int result = record->conversation > (w->segment.head.base + at) / RECORD_HEAD
+    uint64_t most = w->segment.head.end ? w->segment.head.end : w->segment.head.base + at;
+    int result = record->conversation > most / RECORD_HEAD
                      ? -ERANGE
                      : index_load_users(w->index, m->from, m->to, record->conversation);
     if (result == -ENOMEM)

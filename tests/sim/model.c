@@ -29,7 +29,7 @@ static bool model_between(const struct message *message, unsigned user, unsigned
 
 void model_init(struct model *m, struct simdisk *disk)
 {
-    *m = (struct model){.disk = disk, .first_id = 1};
+    *m = (struct model){.disk = disk, .first_id = 1, .erasing = MODEL_USERS};
 }
 
 void model_fini(struct model *m)
@@ -207,12 +207,75 @@ bool model_waits(const struct model *m)
            (m->mark_count && m->marks[m->mark_count - 1].state == MESSAGE_PENDING);
 }
 
+/* ---- erasing ---------------------------------------------------------------------------- */
+
+static bool model_is_of(const struct message *message, unsigned user)
+{
+    return message->from == user || message->to == user;
+}
+
+static bool model_is_hazy(const struct model *m, unsigned user, unsigned other)
+{
+    return m->erasing < MODEL_USERS && (user == m->erasing || other == m->erasing);
+}
+
+/* Nothing of him may be there, in any file, but for one that could not be removed once. */
+static void model_forget_user(struct model *m, unsigned user)
+{
+    const char *name;
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct message *c = &m->all[i];
+        if (!model_is_of(c, user))
+            continue;
+        if (c->state == MESSAGE_COMMITTED || c->state == MESSAGE_OPEN)
+            c->state = MESSAGE_ERASED;
+        for (size_t k = 0; (name = simdisk_name(m->disk, k)) != NULL; k++) {
+            const struct buf *b = simdisk_bytes(m->disk, name);
+            if (!m->disk->faults && b->n && memmem(b->p, b->n, c->json, c->json_n))
+                model_wrong(m, "message %" PRIu64 " is erased, and stands in %s", c->id, name);
+        }
+    }
+    for (size_t k = 0; (name = simdisk_name(m->disk, k)) != NULL; k++) {
+        const struct buf *b = simdisk_bytes(m->disk, name);
+        bool log = strstr(name, ".seg") && strlen(model_users[user]) < 5;
+        if (!m->disk->faults && !log && b->n && strlen(model_users[user]) > 1 &&
+            memmem(b->p, b->n, model_users[user], strlen(model_users[user])))
+            model_wrong(m, "user %u is erased, and his name stands in %s", user, name);
+    }
+    for (uint32_t i = 0; i < m->mark_count; i++)
+        if (m->marks[i].reader == user || m->marks[i].other == user)
+            m->marks[i].state = MESSAGE_ERASED;
+    m->erased = true;
+}
+
+void model_erase(struct model *m, unsigned user)
+{
+    m->erasing = user;
+}
+
+void model_erased(struct model *m, struct slice user, int error)
+{
+    if (m->erasing == MODEL_USERS || !slice_eq(user, slice_str(model_users[m->erasing]))) {
+        model_wrong(m, "somebody is said to be erased, whom nobody erases");
+    } else if (!error) {
+        model_forget_user(m, m->erasing);
+        m->erasing = MODEL_USERS;
+    }
+}
+
+void model_look_erasing(struct model *m)
+{
+    if (m->erasing < MODEL_USERS && !store_is_erasing(m->store, slice_str(model_users[m->erasing])))
+        m->erasing = MODEL_USERS;
+}
+
 /* ---- keys ------------------------------------------------------------------------------- */
 
 const struct message *model_keyed(const struct model *m, unsigned from, unsigned key)
 {
     for (uint32_t i = m->count; i-- > 0;)
-        if (m->all[i].from == from && m->all[i].key == key && m->all[i].state != MESSAGE_REFUSED)
+        if (m->all[i].from == from && m->all[i].key == key && m->all[i].state != MESSAGE_REFUSED &&
+            m->all[i].state != MESSAGE_ERASED)
             return &m->all[i];
     return NULL;
 }
@@ -221,6 +284,8 @@ void model_check_key(struct model *m, unsigned from, unsigned to, const char *co
                      int result, uint64_t id, int64_t date)
 {
     const struct message *first = model_keyed(m, from, key);
+    if (m->erasing < MODEL_USERS)
+        return; /* his may be forgotten already, or not yet */
     bool known = first && first->state != MESSAGE_DROPPED &&
                  m->keyed - first->keyed < m->max_keys && m->highest - first->date <= 86400000;
     if (result == 0) {
@@ -323,7 +388,8 @@ void model_retained(struct model *m, int64_t now)
     m->first_id = stats.first_id;
     for (uint32_t i = 0; i < m->count; i++) {
         struct message *c = &m->all[i];
-        if (c->state == MESSAGE_REFUSED || c->state == MESSAGE_DROPPED)
+        if (c->state == MESSAGE_REFUSED || c->state == MESSAGE_DROPPED ||
+            c->state == MESSAGE_ERASED)
             continue;
         bytes += 44 + c->json_n + 20 + 64; /* each may have a segment of its own */
         if (c->id >= m->first_id)
@@ -332,8 +398,8 @@ void model_retained(struct model *m, int64_t now)
         newest = c->date;
         c->state = MESSAGE_DROPPED;
     }
-    /* One that is due may be done later, when the limits have been changed: by one of those before. */
-    if (shown && !(m->retain_bytes && bytes + 200 > m->retain_bytes) &&
+    /* What was erased still counts. One that is due may be done later, when the limits have been changed: by one of those before. */
+    if (shown && !m->erased && !(m->retain_bytes && bytes + 200 > m->retain_bytes) &&
         !(m->retain_days && newest < now - m->retain_days * INT64_C(86400000)))
         model_wrong(m, "%" PRIu64 " messages are dropped, and nothing asks for it", shown);
 }
@@ -343,6 +409,8 @@ void model_retained(struct model *m, int64_t now)
 int model_expect_mark(const struct model *m, unsigned reader, unsigned other, uint64_t up_to)
 {
     uint64_t newest = 0;
+    if (model_is_hazy(m, reader, other))
+        return -EBUSY;
     for (uint32_t i = 0; i < m->count; i++)
         if (m->all[i].state == MESSAGE_COMMITTED && model_between(&m->all[i], reader, other))
             newest = m->all[i].id;
@@ -401,6 +469,8 @@ void model_check_page(struct model *m, unsigned user, unsigned other, uint64_t b
     uint32_t count = 0;
     bool more = false;
     uint64_t bytes = 0;
+    if (model_is_hazy(m, user, other))
+        return;
     for (uint32_t i = m->count; i-- && !more;) {
         struct message *message = &m->all[i];
         if (message->state != MESSAGE_COMMITTED || !model_between(message, user, other) ||
@@ -428,6 +498,8 @@ void model_check_since(struct model *m, unsigned user, uint64_t since, uint32_t 
     static struct message *expected[STORE_MAX_PAGE];
     uint32_t count = 0;
     bool more = false;
+    if (m->erasing < MODEL_USERS)
+        return;
     for (uint32_t i = m->count; i-- && !more;) {
         struct message *message = &m->all[i];
         if (message->state != MESSAGE_COMMITTED || message->id <= since ||
@@ -454,6 +526,8 @@ void model_check_user(struct model *m, unsigned user)
     struct message *expected[MODEL_USERS];
     bool seen[MODEL_USERS] = {false};
     uint32_t count = 0;
+    if (m->erasing < MODEL_USERS)
+        return;
     for (uint32_t i = m->count; i--;) {
         struct message *message = &m->all[i];
         if (message->state != MESSAGE_COMMITTED || (message->from != user && message->to != user))
@@ -490,7 +564,7 @@ static void model_check_stats(struct model *m)
         pair[c->from][c->to] = pair[c->to][c->from] = true;
     }
     store_get_stats(m->store, &stats);
-    bool all = m->first_id == 1; /* or a checkpoint may know of more */
+    bool all = m->first_id == 1 && !m->erased; /* or a checkpoint may know of more */
     if (stats.messages < messages || stats.users < users || stats.conversations != pairs ||
         (all && (stats.messages != messages || stats.users != users)) ||
         stats.bytes != simdisk_log(m->disk))
@@ -522,7 +596,8 @@ static bool model_look(struct model *m, unsigned user, unsigned other, bool *the
                                                slice_str(model_users[other]), 0, STORE_MAX_PAGE);
     while (!status && (status = store_read_next(m->store, &read, &got)) == STORE_OK) {
         const struct message *expected = model_find(m, got.id);
-        if (expected && expected->state != MESSAGE_REFUSED && expected->state != MESSAGE_DROPPED) {
+        if (expected && expected->state != MESSAGE_REFUSED && expected->state != MESSAGE_DROPPED &&
+            expected->state != MESSAGE_ERASED) {
             model_compare(m, expected, &got);
             there[expected - m->all] = true;
         } else {
@@ -576,7 +651,7 @@ static void model_judge_marks(struct model *m, unsigned reader, unsigned other, 
     for (uint32_t i = 0; i < m->mark_count; i++) {
         const struct mark *c = &m->marks[i];
         if (c->reader != reader || c->other != other || c->state == MESSAGE_REFUSED ||
-            c->up_to < m->first_id)
+            c->state == MESSAGE_ERASED || c->up_to < m->first_id)
             continue;
         bool must = c->durable || (m->intact && c->state == MESSAGE_COMMITTED) || c->id < newest;
         if (must && c->up_to > least)
@@ -593,7 +668,7 @@ static uint64_t model_newest(const struct model *m, const bool *there)
 {
     for (uint32_t i = m->count; i-- > 0;)
         if (there[i] || m->all[i].state == MESSAGE_DROPPED)
-            return m->all[i].id;
+            return m->all[i].id; /* what was erased is not always known to have been written */
     return 0;
 }
 
@@ -625,7 +700,8 @@ static void model_judge(struct model *m, const bool *there)
         if (there[i] && missing)
             model_wrong(m, "message %" PRIu64 " is there, and %" PRIu64 " before it is not", c->id,
                         missing->id);
-        if (there[i] || c->state == MESSAGE_REFUSED || c->state == MESSAGE_DROPPED)
+        if (there[i] || c->state == MESSAGE_REFUSED || c->state == MESSAGE_DROPPED ||
+            c->state == MESSAGE_ERASED)
             continue;
         missing = c;
         if (c->durable)
@@ -665,6 +741,18 @@ static void model_settle(struct model *m, const bool *there)
     m->intact = true;
 }
 
+/* The start goes on with erasing him, or has nothing to do for that any more. */
+static void model_settle_erased(struct model *m)
+{
+    for (uint32_t i = 0; i < m->count; i++)
+        if (model_is_of(&m->all[i], m->erasing) && m->all[i].state != MESSAGE_DROPPED)
+            m->all[i].state = MESSAGE_ERASED;
+    for (uint32_t i = 0; i < m->mark_count; i++)
+        if (m->marks[i].reader == m->erasing || m->marks[i].other == m->erasing)
+            m->marks[i].state = MESSAGE_ERASED;
+    m->erased = true;
+}
+
 bool model_opened(struct model *m, int64_t now)
 {
     void (*between)(void *ctx) = m->between;
@@ -679,6 +767,16 @@ bool model_opened(struct model *m, int64_t now)
     struct seen_marks seen = {0};
     for (unsigned a = 0; a < MODEL_USERS && known; a++)
         known = model_look_marks(m, a, &seen);
+    if (known && m->erasing < MODEL_USERS) {
+        bool any = false;
+        for (uint32_t i = 0; i < m->count; i++)
+            any |= there[i] && model_is_of(&m->all[i], m->erasing);
+        if (!any)
+            model_settle_erased(m);
+        model_look_erasing(m);
+        if (any && m->erasing < MODEL_USERS)
+            model_wrong(m, "user %u is being erased, and is shown", m->erasing);
+    }
     if (known) {
         model_judge(m, there);
         model_settle_marks(m, &seen, model_newest(m, there));

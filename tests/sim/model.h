@@ -18,6 +18,7 @@ enum message_state {
     MESSAGE_COMMITTED, /* it is shown */
     MESSAGE_REFUSED,   /* by a store that goes on: it never comes */
     MESSAGE_DROPPED,   /* was committed, and is too old to be kept */
+    MESSAGE_ERASED,    /* with one of its users */
     MESSAGE_OPEN,      /* by a store that ended: it may come when the store is opened anew */
 };
 
@@ -64,7 +65,10 @@ struct model {
     uint64_t shown; /* the highest id that anybody has seen */
     int64_t last_date;
     uint32_t batch; /* number of the one that gathers */
-    bool intact;    /* since the store was opened last, nothing took what was committed */
+    unsigned
+        erasing; /* who is being erased: nothing is known of him until that is over; MODEL_USERS: nobody */
+    bool erased; /* somebody was */
+    bool intact; /* since the store was opened last, nothing took what was committed */
     enum store_sync sync;
     char wrong[512];
 };
@@ -105,6 +109,11 @@ void model_retained(struct model *m, int64_t now);
 /* The store has been opened: finds out what is there, which must be what may be there. False: the
  * disk refused a read, and nothing is known. */
 bool model_opened(struct model *m, int64_t now);
+
+/* A user is to be erased; the store's word on that; whether it is over, is asked from time to time. */
+void model_erase(struct model *m, unsigned user);
+void model_erased(struct model *m, struct slice user, int error);
+void model_look_erasing(struct model *m);
 
 /* The store has been closed, and `clean`: nothing failed. */
 void model_closed(struct model *m, bool clean);

@@ -4,6 +4,7 @@
 #include "world.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -25,6 +26,7 @@ struct run {
     uint32_t gathered;     /* messages behind the last batch that was handed over */
     bool in_flight;        /* a batch was handed over and not collected */
     uint64_t final_writes; /* simdisk.writes when the store ended all writing; 0: it goes on */
+    bool answered;         /* who was to be erased is, or that failed */
     bool ended;            /* a message was refused because it had */
     unsigned appended;
     int64_t time; /* ms that the wall clock has gone on */
@@ -32,6 +34,7 @@ struct run {
     /* What may go wrong in this run; percent for each step. */
     unsigned stops, fails, shortages, kills, flips;
     unsigned keyed, marks; /* percent of the messages */
+    unsigned erases;       /* percent of some steps */
     int stop_how;          /* enum simdisk_end, or -1: chosen each time */
 };
 
@@ -64,6 +67,15 @@ static void run_failed(void *ctx, uint64_t id, int error)
     struct run *r = ctx;
     model_failed(&r->model, id, error);
     r->ended |= store_failure(r->store) != 0;
+}
+
+static void run_erased(void *ctx, struct slice user, uint64_t messages, int error)
+{
+    struct run *r = ctx;
+    if (r->disk.trace)
+        fprintf(r->disk.trace, "       erased: %u messages, %d\n", (unsigned)messages, error);
+    r->answered = true;
+    model_erased(&r->model, user, error);
 }
 
 static void run_log(void *ctx, enum log_level level, const char *line)
@@ -261,11 +273,15 @@ static void run_append(struct run *r)
         to = before->to;
     size_t key_n = number ? (size_t)snprintf(key, sizeof key, "key %u", number) : 0;
     int failure = store_failure(r->store);
+    model_look_erasing(&r->model);
     int result = store_append(r->store, slice_str(model_users[from]), slice_str(model_users[to]),
                               slice_of(content, n), slice_of(key, key_n), now, &id, &date);
     run_say(r, "       append %u -> %u, %zu bytes, key %u: id %" PRIu64 ", %d\n", from, to, n,
             number, id, result);
-    if (number && (!failure || result != failure))
+    if (r->model.erasing < MODEL_USERS && (from == r->model.erasing || to == r->model.erasing)) {
+        if (result != -EBUSY)
+            model_wrong(&r->model, "appending says %d, and one of the two is being erased", result);
+    } else if (number && (!failure || result != failure))
         model_check_key(&r->model, from, to, content, number, result, id, date);
     else if (result != failure)
         model_wrong(&r->model, "appending says %d, and the store's failure is %d", result, failure);
@@ -291,6 +307,7 @@ static void run_mark(struct run *r)
         other = own ? message->to : message->from;
         up_to = message->id;
     }
+    model_look_erasing(m);
     int expected = model_expect_mark(m, reader, other, up_to);
     if (!expected)
         expected = store_failure(r->store);
@@ -311,12 +328,14 @@ static void run_flush(struct run *r)
     run_say(r, "       flush\n");
     store_flush(r->store);
     model_retained(&r->model, run_now(r) + 1000);
+    struct pollfd p = {.fd = store_fd(r->store), .events = POLLIN};
+    if (!r->gathered) /* one without messages, perhaps */
+        r->in_flight |= poll(&p, 1, 0) == 1;
     if (!r->gathered || r->in_flight)
         return;
     r->in_flight = true;
     r->gathered = 0;
     r->model.batch++;
-    struct pollfd p = {.fd = store_fd(r->store), .events = POLLIN};
     if (rng_percent(&r->rng, 10) && poll(&p, 1, 0) != 1)
         model_wrong(&r->model, "a batch is through, and the descriptor says nothing");
 }
@@ -326,6 +345,7 @@ static void run_collect(struct run *r)
     run_say(r, "       collect\n");
     store_collect(r->store);
     r->in_flight = false;
+    r->ended |= store_failure(r->store) != 0; /* perhaps of a batch without messages */
     if (store_failure(r->store) && !r->final_writes)
         r->final_writes = r->disk.writes;
     if (r->disk.failed_syncs && !store_failure(r->store))
@@ -346,6 +366,31 @@ static void run_between(void *ctx)
     model_retained(&r->model, run_now(r) + 1000);
 }
 
+/* Until it is done, or fails, or nothing goes on any more. */
+static void run_erase(struct run *r)
+{
+    struct model *m = &r->model;
+    unsigned user = m->erasing < MODEL_USERS ? m->erasing : rng_below(&r->rng, MODEL_USERS);
+    int failure = store_failure(r->store);
+    int result = store_erase(r->store, slice_str(model_users[user]));
+    run_say(r, "       erase %u: %d\n", user, result);
+    if (result != failure)
+        model_wrong(m, "erasing says %d, and the store's failure is %d", result, failure);
+    if (result)
+        return;
+    model_erase(m, user);
+    r->answered = false;
+    for (int i = 0; i < 1000 && !r->answered && !run_wrong(r); i++) {
+        run_flush(r);
+        run_collect(r);
+        if (rng_percent(&r->rng, 10))
+            run_append(r);
+    }
+    if (!r->answered)
+        model_wrong(m, "nobody says that user %u is erased", user);
+    model_look_erasing(m);
+}
+
 static void run_compact(struct run *r)
 {
     if (r->gathered || r->in_flight)
@@ -364,6 +409,7 @@ static void run_look(struct run *r)
 {
     unsigned user = rng_below(&r->rng, MODEL_USERS), other = rng_below(&r->rng, MODEL_USERS);
     uint64_t before = 0;
+    model_look_erasing(&r->model);
     if (r->model.count && rng_percent(&r->rng, 50))
         before = r->model.all[rng_below(&r->rng, r->model.count)].id + rng_below(&r->rng, 2);
     model_check_page(&r->model, user, other, before, 1 + rng_below(&r->rng, 20));
@@ -455,7 +501,8 @@ static void run_reopen(struct run *r)
     bool clean = run_close(r);
     if (r->disk.down) {
         run_restart(r);
-    } else if (clean && !r->disk.gone && !r->model.retain_bytes && !r->model.retain_days &&
+    } else if (clean && r->model.erasing == MODEL_USERS && !r->disk.gone &&
+               !r->model.retain_bytes && !r->model.retain_days &&
                rng_percent(&r->rng, r->flips)) { /* or it may be in what was dropped */
         run_disarm(r);
         for (int i = 0; i < 4 && !run_wrong(r); i++)
@@ -485,6 +532,7 @@ static void run_begin(struct run *r, uint64_t seed, FILE *trace)
         .committed = run_committed,
         .marked = run_marked,
         .failed = run_failed,
+        .erased = run_erased,
         .ctx = r,
     };
 }
@@ -546,6 +594,8 @@ static void run_step(struct run *r)
             run_between(r);
         if (rng_percent(&r->rng, 20))
             run_compact(r);
+        if (rng_percent(&r->rng, r->erases))
+            run_erase(r);
         break;
     case 11:
         if (store_failure(r->store) || rng_percent(&r->rng, 30))
@@ -579,6 +629,7 @@ void run_seed(struct run_result *result, uint64_t seed, FILE *trace)
     static const uint32_t max_keys[] = {2, 6, 1000};
     r.keyed = rng_percent(&r.rng, 50) ? rng_below(&r.rng, 101) : 0;
     r.marks = rng_percent(&r.rng, 60) ? rng_below(&r.rng, 101) : 0;
+    r.erases = rng_percent(&r.rng, 50) ? rng_below(&r.rng, 101) : 0;
     r.options.max_keys = r.model.max_keys = max_keys[rng_below(&r.rng, 3)];
     unsigned synced = rng_percent(&r.rng, 60) ? 100 : rng_below(&r.rng, 101);
     run_choose_options(&r, synced);

@@ -115,7 +115,8 @@ static int simdisk_open_file(struct simdisk *d, int file)
 static void simdisk_meet(struct simdisk *d, const char *name)
 {
     d->cache = strncmp(name, "checkpoint", 10) == 0 || strncmp(name, "begin", 5) == 0 ||
-               strncmp(name, "arranged", 8) == 0;
+               strncmp(name, "arranged", 8) == 0 || strncmp(name, "erase", 5) == 0 ||
+               strncmp(name, "revoked", 7) == 0;
 }
 
 static int simdisk_call_open(void *ctx, const char *name, int create)

@@ -1,6 +1,7 @@
 #include "chat/api.h"
 
 #include "chat/answer.h"
+#include "chat/backend.h"
 #include "chat/presence.h"
 #include "chat/socketio.h"
 #include "chat/typing.h"
@@ -16,12 +17,15 @@
 /* Messages of a page where the client names no limit. */
 #define API_PAGE 500
 
+#define API_REASON 123       /* bytes of a close reason: RFC 6455, 5.5 */
 #define NOT_SINCE UINT64_MAX /* a registration that resumes nothing */
 
 struct request {
-    struct session *session;
-    const char *name;       /* of the event */
-    struct json_value data; /* an object, or null where there is none */
+    struct chat *chat;
+    struct session *session;   /* NULL: the application asks, */
+    struct backend_call *call; /* in this call */
+    const char *name;          /* of the event */
+    struct json_value data;    /* an object, or null where there is none */
     struct slice ref;
 };
 
@@ -41,6 +45,10 @@ __attribute__((format(printf, 3, 4))) static void refuse(const struct request *r
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    if (!r->session) {
+        backend_refuse(r->call, code, slice_str(text));
+        return;
+    }
     snprintf(event, sizeof event, "\"%s\"", r->name);
     session_chat(r->session)->stats.refused++;
     session_info(r->session, code, slice_str(text), slice_str(event), r->ref);
@@ -200,6 +208,13 @@ static bool read_token(const struct request *r, struct json_value v, struct jwt 
     }
     enum jwt_status status = jwt_verify(slice_of(token, (size_t)n), chat->keys, chat->keys_n,
                                         clock_wall_ms(chat->options.clock), out);
+    if (status == JWT_OK &&
+        jwt_issued(out) < store_revoked(chat->store, slice_of(out->user, out->user_n))) {
+        refuse(r, "bad_token",
+               "the token was revoked: it was issued too long ago, or does not "
+               "say when in \"iat\"");
+        return false;
+    }
     if (status == JWT_OK)
         return true;
     if (status != JWT_EXPIRED)
@@ -224,7 +239,7 @@ static void on_register(const struct request *r)
                "this connection belongs to another user; open a new one for this token");
         return;
     }
-    if (session_register(s, user, token.expires_ms)) {
+    if (session_register(s, &token)) {
         stream_close(&s->ws.stream);
         return;
     }
@@ -254,7 +269,7 @@ static void on_conversation(const struct request *r)
 /* The content as it will be stored: the shortest JSON string with that value. */
 static bool read_content(const struct request *r, struct slice *out)
 {
-    struct chat *chat = session_chat(r->session);
+    struct chat *chat = r->chat;
     struct json_value v = member(r, "content");
     if (v.type != JSON_STRING || v.raw.n == 0) {
         refuse(r, "bad_request", "\"content\" %s; expected a string that is not empty",
@@ -309,30 +324,37 @@ static bool read_key(const struct request *r, uint8_t room[6 * STORE_MAX_KEY], s
 /* What waits for its commit, as it stands in chat->pending, the ref behind it. An echo is a send whose
  * key another one in front of it has: it is answered as that one is. */
 struct pending {
-    struct session *session;
+    struct session *session;   /* NULL: the application's */
+    struct backend_call *call; /* which waits for this */
     enum { PENDING_SEND, PENDING_ECHO, PENDING_MARK } kind;
     uint64_t id;
     int64_t date;
     size_t ref_n;
 };
 
-static void not_stored(struct session *s, const char *event, int error, struct slice ref)
+static void not_stored(const struct request *r, int error)
 {
     const char *why = error == -ENOSPC || error == -EDQUOT ? "the disk is full"
+                      : error == -EBUSY                    ? "a user is being erased"
                       : error == -ENOBUFS                  ? "too much waits for the disk"
                                                            : "the disk failed";
-    char text[128], name[16];
-    snprintf(text, sizeof text, "the %s was not stored: %s; it can be sent again",
-             strcmp(event, "read") == 0 ? "read marker" : event, why);
-    snprintf(name, sizeof name, "\"%s\"", event);
-    session_chat(s)->stats.refused++;
-    session_info(s, "not_stored", slice_str(text), slice_str(name), ref);
+    refuse(r, "not_stored", "the %s was not stored: %s; it can be sent again",
+           strcmp(r->name, "read") == 0 ? "read marker" : r->name, why);
 }
 
-/* Room for one more that waits. Without it the connection is closed. */
+/* There is no memory. */
+static void give_up(const struct request *r)
+{
+    if (r->session)
+        stream_close(&r->session->ws.stream);
+    else
+        not_stored(r, -ENOBUFS);
+}
+
+/* Room for one more that waits. */
 static bool reserve_pending(const struct request *r)
 {
-    struct chat *chat = session_chat(r->session);
+    struct chat *chat = r->chat;
     /* While messages pour in the list never runs empty: what is done with goes when it is half. */
     if (chat->pending_at > chat->pending.n / 2) {
         buf_drop(&chat->pending, chat->pending_at);
@@ -341,33 +363,36 @@ static bool reserve_pending(const struct request *r)
     if (buf_reserve(&chat->pending, sizeof(struct pending) + r->ref.n))
         return true;
     chat->pending.failed = false;
-    stream_close(&r->session->ws.stream);
+    give_up(r);
     return false;
 }
 
 static void put_pending(const struct request *r, struct pending *p)
 {
-    struct chat *chat = session_chat(r->session);
+    struct chat *chat = r->chat;
     p->session = r->session;
+    p->call = r->call;
     p->ref_n = r->ref.n;
     buf_append(&chat->pending, p, sizeof *p);
     buf_append_slice(&chat->pending, r->ref);
-    session_await(r->session);
+    if (r->session)
+        session_await(r->session);
 }
 
-static void answer_sent(struct session *s, uint64_t id, int64_t date, struct slice ref)
+static void answer_sent(const struct request *r, uint64_t id, int64_t date)
 {
     char meta[64];
     int n = snprintf(meta, sizeof meta, "{\"id\":%llu,\"date\":%lld}", (unsigned long long)id,
                      (long long)date);
-    struct request r = {.session = s, .name = "message", .ref = ref};
-    answer(&r, SLICE("{\"success\":true}"), slice_of(meta, (size_t)n));
+    if (r->session)
+        answer(r, SLICE("{\"success\":true}"), slice_of(meta, (size_t)n));
+    else
+        backend_answer(r->call, 200, slice_of(meta, (size_t)n));
 }
 
-static void on_message(const struct request *r)
+static void send_as(const struct request *r, struct slice from)
 {
-    struct session *s = r->session;
-    struct chat *chat = session_chat(s);
+    struct chat *chat = r->chat;
     struct userid to;
     struct slice content, key;
     uint8_t room[6 * STORE_MAX_KEY];
@@ -376,24 +401,29 @@ static void on_message(const struct request *r)
         !reserve_pending(r))
         return;
     if (chat->content.failed) {
-        stream_close(&s->ws.stream);
+        give_up(r);
         return;
     }
-    int result = store_append(chat->store, online_name(s->user), userid_slice(&to), content, key,
+    int result = store_append(chat->store, from, userid_slice(&to), content, key,
                               clock_wall_ms(chat->options.clock), &p.id, &p.date);
     if (result == STORE_KNOWN) {
-        answer_sent(s, p.id, p.date, r->ref);
+        answer_sent(r, p.id, p.date);
     } else if (result == -EEXIST) {
-        refuse(r, "bad_request",
+        refuse(r, r->session ? "bad_request" : "conflict",
                "\"key\" belongs to another message of yours: a message that is sent again must "
                "have the same \"to\" and \"content\", a new one needs a new key");
     } else if (result < 0) {
-        not_stored(s, r->name, result, r->ref);
+        not_stored(r, result);
     } else {
         if (result == STORE_PENDING)
             p.kind = PENDING_ECHO;
         put_pending(r, &p);
     }
+}
+
+static void on_message(const struct request *r)
+{
+    send_as(r, online_name(r->session->user));
 }
 
 static void on_read(const struct request *r)
@@ -422,7 +452,7 @@ static void on_read(const struct request *r)
                "of a message in it",
                quote(&q, member(r, "upTo")));
     else if (result)
-        not_stored(s, r->name, result, r->ref);
+        not_stored(r, result);
     else
         put_pending(r, &p);
 }
@@ -532,18 +562,38 @@ static bool echo_is_next(const struct chat *chat)
     return p.kind == PENDING_ECHO;
 }
 
+/* The request that it was, if it is still to be answered. */
+static bool request_of(struct chat *chat, const struct pending *p, struct slice ref,
+                       struct request *out)
+{
+    *out = (struct request){.chat = chat,
+                            .session = p->session,
+                            .call = p->call,
+                            .name = p->kind == PENDING_MARK ? "read" : "message",
+                            .ref = ref};
+    return !p->session || !p->session->gone;
+}
+
+static void settled(const struct pending *p)
+{
+    if (p->session)
+        session_settled(p->session);
+}
+
 /* The echoes behind the one that was taken: what became of those that they repeat is known by now, for
  * these stood in front of them, and what fails does so together with all behind it. */
 static void settle_echoes(struct chat *chat, int error)
 {
     while (echo_is_next(chat)) {
         struct slice ref;
+        struct request r;
         struct pending p = take_pending(chat, &ref);
-        if (!p.session->gone && p.id <= chat->committed)
-            answer_sent(p.session, p.id, p.date, ref);
-        else if (!p.session->gone)
-            not_stored(p.session, "message", error, ref);
-        session_settled(p.session);
+        bool heard = request_of(chat, &p, ref, &r);
+        if (heard && p.id <= chat->committed)
+            answer_sent(&r, p.id, p.date);
+        else if (heard)
+            not_stored(&r, error);
+        settled(&p);
     }
 }
 
@@ -555,11 +605,12 @@ void api_committed(void *ctx, const struct store_message *m)
     assert(p.kind == PENDING_SEND && p.id == m->id);
     chat->stats.stored++;
     chat->committed = m->id;
-    if (!p.session->gone)
-        answer_sent(p.session, m->id, m->date, ref);
+    struct request r;
+    if (request_of(chat, &p, ref, &r))
+        answer_sent(&r, m->id, m->date);
     struct event e = {.name = SLICE("message"), .data = m->json};
     session_deliver(chat, p.session, &e, m->from, m->to);
-    session_settled(p.session);
+    settled(&p);
     settle_echoes(chat, 0);
 }
 
@@ -570,8 +621,8 @@ void api_marked(void *ctx, const struct store_mark *m)
     struct pending p = take_pending(chat, &ref);
     assert(p.kind == PENDING_MARK && p.id == m->id);
     chat->committed = m->id;
-    struct request r = {.session = p.session, .name = "read", .ref = ref};
-    if (!p.session->gone)
+    struct request r;
+    if (request_of(chat, &p, ref, &r))
         answer(&r, SLICE("{\"success\":true}"), SLICE(""));
     if (m->moved) {
         buf_clear(&chat->text);
@@ -585,7 +636,7 @@ void api_marked(void *ctx, const struct store_mark *m)
         struct event e = {.name = SLICE("read"), .data = wire_json(&chat->text)};
         session_deliver(chat, NULL, &e, m->reader, m->other);
     }
-    session_settled(p.session);
+    settled(&p);
     settle_echoes(chat, 0);
 }
 
@@ -595,9 +646,10 @@ void api_failed(void *ctx, uint64_t id, int error)
     struct slice ref;
     struct pending p = take_pending(chat, &ref);
     assert(p.id == id);
-    if (!p.session->gone)
-        not_stored(p.session, p.kind == PENDING_MARK ? "read" : "message", error, ref);
-    session_settled(p.session);
+    struct request r;
+    if (request_of(chat, &p, ref, &r))
+        not_stored(&r, error);
+    settled(&p);
     settle_echoes(chat, error);
 }
 
@@ -661,7 +713,7 @@ void api_receive(struct session *s, struct slice frame)
         snprintf(text, sizeof text, "there is no event %s", quote(&q, e.event));
         refuse_frame(s, &e, "unknown_event", text);
     } else {
-        struct request r = {s, handler->name, e.data, e.ref};
+        struct request r = {session_chat(s), s, NULL, handler->name, e.data, e.ref};
         if (!s->user && !handler->open)
             refuse(&r, "unregistered", "register first: send registerMessages with a token");
         else if (e.data.type != JSON_NULL && e.data.type != JSON_OBJECT)
@@ -673,7 +725,7 @@ void api_receive(struct session *s, struct slice frame)
 
 void api_connect(struct session *s, struct json_value auth)
 {
-    struct request r = {s, "registerMessages", auth, SLICE("")};
+    struct request r = {session_chat(s), s, NULL, "registerMessages", auth, SLICE("")};
     session_chat(s)->stats.requests++;
     if (!session_charge(s))
         refuse(&r, "rate_limited", "slow down: too many events");
@@ -683,4 +735,64 @@ void api_connect(struct session *s, struct json_value auth)
         socketio_connected(s);
     else
         on_register(&r);
+}
+
+/* ---- the application --------------------------------------------------------------------- */
+
+static void backend_message(const struct request *r)
+{
+    struct userid from;
+    if (read_user(r, "from", &from))
+        send_as(r, userid_slice(&from));
+}
+
+static void on_disconnect(const struct request *r)
+{
+    struct userid user;
+    struct json_value v = member(r, "reason");
+    struct quoted q;
+    uint8_t reason[6 * API_REASON];
+    ptrdiff_t n = 0;
+    if (!read_user(r, "user", &user))
+        return;
+    if (v.type != JSON_NULL)
+        n = v.type == JSON_STRING && v.raw.n <= sizeof reason ? json_string_decode(v, reason) : -1;
+    if (n < 0 || n > API_REASON || (n && memchr(reason, 0, (size_t)n)))
+        refuse(r, "bad_request", "\"reason\" is %s; expected a string of at most %d bytes of UTF-8",
+               quote(&q, v), API_REASON);
+    else
+        backend_disconnect(r->call, userid_slice(&user), slice_of(reason, (size_t)n));
+}
+
+static void on_revoke(const struct request *r)
+{
+    struct userid user;
+    uint64_t before, now = (uint64_t)clock_wall_ms(r->chat->options.clock) / 1000;
+    if (read_user(r, "user", &user) && read_number(r, "before", 0, UINT32_MAX, now, &before))
+        backend_revoke(r->call, userid_slice(&user), before);
+}
+
+void api_backend(struct backend_call *call, const char *name, struct slice body)
+{
+    static const struct {
+        const char *name;
+        void (*handle)(const struct request *r);
+    } calls[] = {
+        {"message", backend_message}, {"disconnect", on_disconnect}, {"revoke", on_revoke}};
+    struct request r = {.chat = call->chat, .call = call, .name = name};
+    struct json_reader reader;
+    struct json_value key, value;
+    enum json_step step = JSON_ERROR;
+    if (json_open_object(&reader, body))
+        while ((step = json_next_member(&reader, &key, &value)) == JSON_ITEM)
+            ;
+    if (step == JSON_ERROR) {
+        refuse(&r, "bad_json", "the body is not one JSON object: %s, at byte %zu", reader.error,
+               json_error_offset(&reader));
+        return;
+    }
+    r.data = (struct json_value){.type = JSON_OBJECT, .raw = body};
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        if (strcmp(calls[i].name, name) == 0)
+            calls[i].handle(&r);
 }

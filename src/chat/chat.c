@@ -2,11 +2,13 @@
 
 #include "chat/answer.h"
 #include "chat/api.h"
+#include "chat/backend.h"
 #include "chat/polling.h"
 #include "chat/session.h"
 #include "chat/socketio.h"
 #include "chat/typing.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -216,12 +218,15 @@ enum store_status chat_open(struct chat *chat, struct stream_set *set,
     list_init(&chat->waiting);
     list_init(&chat->unregistered);
     list_init(&chat->typing);
+    list_init(&chat->revokes);
     timer_init(&chat->typing_due, typing_timer);
     timer_init(&chat->drain, on_drain);
     struct store_options with_calls = *store;
     with_calls.committed = api_committed;
     with_calls.marked = api_marked;
     with_calls.failed = api_failed;
+    with_calls.erased = backend_erased;
+    with_calls.revoked = backend_revoked;
     with_calls.readable = on_readable;
     with_calls.ctx = chat;
     enum store_status status = store_open(&chat->store, &with_calls, error);
@@ -292,6 +297,9 @@ int chat_close(struct chat *chat)
     loop_unwatch(chat->kind.stream.set->loop, &chat->store_watch);
     chat->kind.stream.set->loop->settle.run = NULL;
     int failure = store_close(chat->store);
+    if (chat->erase) /* the next start goes on with it */
+        backend_erased(chat, SLICE(""), 0, -ECANCELED);
+    backend_revoked(chat, UINT64_MAX, -ECANCELED);
     hub_fini(&chat->hub);
     table_fini(&chat->sids);
     free(chat->polls);

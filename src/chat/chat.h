@@ -21,6 +21,7 @@ enum chat_close_code {
     CLOSE_TOKEN_EXPIRED = 4001,
     CLOSE_UNREGISTERED = 4002,
     CLOSE_TOO_MANY = 4003,
+    CLOSE_DISCONNECTED = 4004, /* by the application */
     CLOSE_TOO_SLOW = 4008,
 };
 
@@ -79,6 +80,8 @@ struct chat {
     struct buf text;              /* likewise the strings in them */
     struct buf meta;              /* likewise their meta */
     struct buf content;           /* a content on its way into the store */
+    struct list revokes;          /* of struct backend_call, those that wait for the disk */
+    struct backend_call *erase;   /* likewise; NULL: none */
     uint32_t resumed_at, resumed; /* turn, and sessions whose rest ended in it */
     struct timer drain;           /* the next ones are told to go */
     int64_t drain_begun, drain_ms;

@@ -6,6 +6,8 @@
 #include "chat/typing.h"
 #include "chat/wire.h"
 
+#include "codec/jwt.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -342,14 +344,15 @@ static void session_evict(struct session *s)
         session_close(oldest, CLOSE_TOO_MANY, "too many connections of this user");
 }
 
-int session_register(struct session *s, struct slice user, int64_t expires)
+int session_register(struct session *s, const struct jwt *token)
 {
     struct chat *chat = session_chat(s);
-    s->expires = expires;
+    s->expires = token->expires_ms;
+    s->issued = jwt_issued(token);
     stream_set_timer(&s->ws.stream, min64(tick(s), until_expiry(s)));
     if (s->user)
         return 0;
-    struct online *online = hub_enter(&chat->hub, user);
+    struct online *online = hub_enter(&chat->hub, slice_of(token->user, token->user_n));
     if (!online)
         return -ENOMEM;
     list_remove(&s->link);

@@ -11,6 +11,7 @@
 #include "chat/wire.h"
 
 struct answer;
+struct jwt;
 
 /* While a long answer is under way, and what waits behind it. */
 struct held {
@@ -29,6 +30,7 @@ struct session {
     struct poll *poll;       /* polling.h's, of all that have to do with it; NULL: nothing */
     struct typing *typing;   /* typing.h's: whom it writes to, the latest first */
     int64_t expires;         /* wall clock, ms: the token's end; INT64_MAX: never */
+    uint32_t issued;         /* seconds since 1970: the token; 0: it does not say */
     uint32_t opened;         /* loop->now, truncated: the upgrade, before it the accept */
     uint32_t beat;           /* of Socket.IO, likewise: the last heartbeat */
     struct bucket bucket;    /* events that it may send now */
@@ -55,9 +57,9 @@ int64_t session_ping_ms(const struct chat *chat);
 /* Takes one event off the rate, its own and its user's: whether there was one. Floods are closed with 1008. */
 __attribute__((warn_unused_result)) bool session_charge(struct session *s);
 
-/* Makes the session one of that user; a session too many is closed. -ENOMEM. */
-__attribute__((warn_unused_result)) int session_register(struct session *s, struct slice user,
-                                                         int64_t expires);
+/* Makes the session one of the token's user; a session too many is closed. -ENOMEM. */
+__attribute__((warn_unused_result)) int session_register(struct session *s,
+                                                         const struct jwt *token);
 
 /* Begins to hold: 0 or -ENOMEM. Ends it: what was held is sent, and the connection closed if that was
    asked for meanwhile, or read on. */

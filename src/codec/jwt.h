@@ -31,6 +31,13 @@ struct jwt {
     int64_t issued_ms;  /* INT64_MIN: the token does not say */
 };
 
+/* Seconds since 1970; 0 where the token does not say. */
+static inline uint32_t jwt_issued(const struct jwt *token)
+{
+    int64_t s = token->issued_ms / 1000;
+    return token->issued_ms < 0 ? 0 : s < UINT32_MAX ? (uint32_t)s : UINT32_MAX;
+}
+
 /* A sentence without a full stop, for people. */
 const char *jwt_status_text(enum jwt_status status);
 

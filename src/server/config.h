@@ -23,8 +23,9 @@ struct config {
     struct arg_list origins;
     struct ip_range trusted[ARGS_LIST_MAX]; /* proxies */
     size_t trusted_n;
-    const char *admin; /* NULL: no admin listener */
-    const char *user;  /* NULL: stay who we are */
+    const char *admin;            /* NULL: no admin listener */
+    const char *admin_token_file; /* NULL: nobody may use its /v1 */
+    const char *user;             /* NULL: stay who we are */
     enum confine_mode confine;
     bool demo;
     uint32_t max_connections; /* 0: what the descriptor limit allows */

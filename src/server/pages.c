@@ -88,8 +88,7 @@ static int hex_digit(uint8_t c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Percent-decodes (RFC 3986, 2.1; "+" is a space, as forms have it): the length, or -1. */
-static ptrdiff_t query_decode(uint8_t *out, size_t room, struct slice in)
+ptrdiff_t pages_decode(uint8_t *out, size_t room, struct slice in, bool form)
 {
     size_t n = 0;
     for (size_t i = 0; i < in.n; i++) {
@@ -99,7 +98,7 @@ static ptrdiff_t query_decode(uint8_t *out, size_t room, struct slice in)
                 return -1;
             c = (uint8_t)(hex_digit(in.p[i + 1]) << 4 | hex_digit(in.p[i + 2]));
             i += 2;
-        } else if (c == '+') {
+        } else if (c == '+' && form) {
             c = ' ';
         }
         if (n == room)
@@ -120,7 +119,7 @@ static void get_token(const struct call *c)
     if (more)
         query.n = (size_t)(more - query.p);
     if (query.n >= 5 && memcmp(query.p, "user=", 5) == 0)
-        n = query_decode(user, sizeof user, slice_skip(query, 5));
+        n = pages_decode(user, sizeof user, slice_skip(query, 5), true);
     char token[1024];
     int64_t now = clock_wall_ms(c->server->chat.options.clock);
     size_t size = 0;

@@ -14,4 +14,7 @@ void pages_public(void *ctx, struct websocket *ws, const struct http_head *reque
 /* A request on the admin listener. */
 void pages_admin(struct server *server, struct websocket *ws, const struct http_head *request);
 
+/* Percent-decodes (RFC 3986, 2.1), and, in a form, "+" for a space: the length, or -1. */
+ptrdiff_t pages_decode(uint8_t *out, size_t room, struct slice in, bool form);
+
 #endif

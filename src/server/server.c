@@ -1,5 +1,6 @@
 #include "server/server.h"
 
+#include "server/door.h"
 #include "server/metrics.h"
 #include "server/pages.h"
 #include "server/privileges.h"
@@ -47,11 +48,6 @@ static void turn_away(struct server *server, int fd, const char *why)
     server->turned_away++;
 }
 
-struct admin_connection {
-    struct websocket ws;
-    struct list link;
-};
-
 /* NULL, or why there is no room for another session. */
 static const char *full(void *ctx)
 {
@@ -77,7 +73,7 @@ static void accepted(struct listener *l, int fd, const struct address *peer)
 static void admin_accepted(struct listener *l, int fd, const struct address *peer)
 {
     struct server *server = l->ctx;
-    struct admin_connection *c = calloc(1, sizeof *c);
+    struct door *c = calloc(1, sizeof *c);
     (void)peer;
     if (!c) {
         close(fd);
@@ -91,12 +87,15 @@ static void admin_accepted(struct listener *l, int fd, const struct address *pee
 
 static void admin_request(struct websocket *ws, const struct http_head *request)
 {
-    pages_admin(ws->stream.kind->ctx, ws, request);
+    struct server *server = ws->stream.kind->ctx;
+    if (!door_request(server, ws, request))
+        pages_admin(server, ws, request);
 }
 
 static void admin_closed(struct websocket *ws)
 {
-    struct admin_connection *c = container_of(ws, struct admin_connection, ws);
+    struct door *c = container_of(ws, struct door, ws);
+    door_closed(c);
     list_remove(&c->link);
     free(c);
 }
@@ -162,6 +161,25 @@ static int load_secret(struct server *server, bool make, struct secret_error *er
         chat_set_secret(&server->chat, slice_of(secret.bytes, secret.n));
     secret_wipe(&secret);
     return result;
+}
+
+/* The token itself stays in no memory. */
+static enum exit_status load_door_token(struct server *server, struct server_error *error)
+{
+    struct secret token;
+    struct secret_error why;
+    struct hmac_key key;
+    const char *path = server->config->admin_token_file;
+    int result = path ? secret_load(&token, path, false, &server->log, &why) : 0;
+    if (result)
+        return fail(error, result == -EINVAL || result == -ENOENT ? EXIT_USAGE_ERROR : EXIT_SYSTEM,
+                    "--admin-token-file: %s", why.text);
+    if (!path)
+        return EXIT_CLEAN;
+    hmac_key_init(&key, slice_of(token.bytes, token.n));
+    hmac_sign(&key, SLICE("door"), server->door_token);
+    secret_wipe(&token);
+    return EXIT_CLEAN;
 }
 
 static enum exit_status open_chat(struct server *server, struct server_error *error)
@@ -257,6 +275,11 @@ static enum exit_status open_in_order(struct server *server, struct server_error
                     "data directory %.200s: %s; expected a folder, or the path of one that can be "
                     "made",
                     config->data, strerror(-result));
+    status = load_door_token(server, error);
+    if (status != EXIT_CLEAN) {
+        disk_close_dir(&server->disk);
+        return status;
+    }
     /* Before the first thread, and before a byte from outside is read: the log is the first. */
     status = confine_server(server, error);
     if (status == EXIT_CLEAN)
@@ -282,8 +305,10 @@ enum exit_status server_open(struct server *server, const struct config *config,
     server->max_connections = config->max_connections && config->max_connections < allowed
                                   ? config->max_connections
                                   : allowed;
-    server->admin_kind = (struct websocket_kind){
-        .server = true, .on_request = admin_request, .on_closed = admin_closed};
+    server->admin_kind = (struct websocket_kind){.server = true,
+                                                 .body_limit = door_body_limit,
+                                                 .on_request = admin_request,
+                                                 .on_closed = admin_closed};
     int result = loop_init(&server->loop, &clock_system);
     if (result == 0)
         result = stream_set_init(&server->streams, &server->loop);
@@ -361,7 +386,7 @@ enum exit_status server_close(struct server *server)
     listener_close(&server->admin);
     LIST_EACH(link, &server->admin_open)
     {
-        stream_close(&container_of(link, struct admin_connection, link)->ws.stream);
+        stream_close(&container_of(link, struct door, link)->ws.stream);
     }
     int failure = chat_close(&server->chat);
     while (server->streams.open && loop_turn(&server->loop, 0) >= 0)

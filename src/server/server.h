@@ -26,6 +26,7 @@ struct server {
     struct chat chat;
     struct websocket_kind admin_kind; /* connections of the admin listener */
     struct list admin_open;
+    uint8_t door_token[SHA256_SIZE]; /* what the token of --admin-token-file signs */
     struct listener listeners[ARGS_LIST_MAX];
     size_t listeners_n;
     struct listener admin;

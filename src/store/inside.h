@@ -4,12 +4,14 @@
 #ifndef STORE_INSIDE_H
 #define STORE_INSIDE_H
 
+#include "base/list.h"
 #include "store/checkpoint.h"
 #include "store/commit.h"
 #include "store/erase.h"
 #include "store/index.h"
 #include "store/keys.h"
 #include "store/prefetch.h"
+#include "store/revoked.h"
 #include "store/upkeep.h"
 
 /* Where the page in front of a page begins: whoever reads a conversation back page by page does not
@@ -33,6 +35,7 @@ struct store {
     struct checkpoint checkpoint;
     struct upkeep upkeep;
     struct erase erase;
+    struct revoked revoked;
     bool sealing;    /* the next batch is to begin a segment, if the last one holds anything */
     bool compacting; /* few segments may become one as well */
     uint32_t layout; /* grows when segments are replaced */

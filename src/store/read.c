@@ -710,6 +710,17 @@ uint64_t store_newest(const struct store *s, struct slice user)
     return newest->last < s->index.begin ? 0 : newest->last_id;
 }
 
+uint64_t store_count_conversations(const struct store *s, struct slice user)
+{
+    uint32_t number = index_find_user(&s->index, user);
+    uint64_t count = 0;
+    if (number != INDEX_NONE)
+        for (uint32_t c = s->index.users[number].head; c != INDEX_NONE;
+             c = index_next(&s->index, c, number))
+            count += s->index.conversations[c].last >= s->index.begin;
+    return count;
+}
+
 bool store_has_conversation(const struct store *s, struct slice a, struct slice b)
 {
     uint32_t number = index_find(&s->index, a, b);

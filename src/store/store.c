@@ -51,6 +51,7 @@ static void store_free(struct store *s)
     index_fini(&s->index);
     keys_fini(&s->keys);
     erase_fini(&s->erase);
+    revoked_fini(&s->revoked);
     buf_free(&s->batches[0].records);
     buf_free(&s->batches[1].records);
     buf_free(&s->scratch);
@@ -79,6 +80,8 @@ enum store_status store_open(struct store **out, const struct store_options *opt
     enum store_status status = store_lock(s, error);
     if (!status)
         status = erase_load(s, error);
+    if (!status)
+        status = revoked_load(s, error);
     if (!status)
         status = recover_log(s, error);
     if (!status && erase_resume(s)) {
@@ -120,6 +123,8 @@ int store_close(struct store *s)
         store_flush(s);
     }
     worker_fini(&s->worker);
+    revoked_step(s); /* what was asked for last; the worker's jobs are done at once by now */
+    revoked_step(s);
     prefetch_fini(&s->prefetch);
     upkeep_fini(s);
     int failure = commit_fini(&s->commit);
@@ -350,6 +355,7 @@ void store_flush(struct store *s)
         prefetch_yield(&s->prefetch);
     s->steps = 0;
     upkeep_step(s);
+    revoked_step(s);
     if (s->gathering->records.n || store_begin_seal(s))
         store_submit(s);
 }

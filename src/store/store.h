@@ -75,6 +75,8 @@ struct store_options {
     /* What store_erase began is done, or cannot go on for now. Called also by store_flush and
      * store_tick; may be NULL. */
     void (*erased)(void *ctx, struct slice user, uint64_t messages, int error);
+    /* The revocations up to this number are durable, or, with an error, may not be. Likewise. */
+    void (*revoked)(void *ctx, uint64_t number, int error);
     /* Called by store_collect: reads that had to wait may go on. May be NULL. */
     void (*readable)(void *ctx);
     void *ctx;
@@ -140,6 +142,15 @@ __attribute__((warn_unused_result)) int store_mark(struct store *s, struct slice
 __attribute__((warn_unused_result)) int store_erase(struct store *s, struct slice user);
 bool store_is_erasing(const struct store *s, struct slice user);
 
+/*
+ * Tokens of the user that were issued before that time, in seconds since 1970, count no more, from now
+ * on; `revoked` tells when this number is durable. A time below one that was given says nothing new. 0,
+ * -ENOSPC: it is so of too many users; -ENOMEM.
+ */
+__attribute__((warn_unused_result)) int store_revoke(struct store *s, struct slice user,
+                                                     uint64_t before, uint64_t *number);
+uint64_t store_revoked(const struct store *s, struct slice user); /* 0: never */
+
 /* Whether so much gathers already that more would make all wait longer for the sync: a time to hold
    senders up. */
 bool store_is_pressed(const struct store *s);
@@ -164,6 +175,9 @@ int store_failure(const struct store *s);
 
 /* The newest id of this user, sent or received; 0: none. */
 uint64_t store_newest(const struct store *s, struct slice user);
+
+/* His conversations, as far as the index remembers. */
+uint64_t store_count_conversations(const struct store *s, struct slice user);
 
 /* Whether a message between the two was ever committed, as far as the index remembers. */
 bool store_has_conversation(const struct store *s, struct slice a, struct slice b);

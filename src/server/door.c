@@ -164,7 +164,10 @@ bool door_request(struct server *server, struct websocket *ws, const struct http
         refuse(ws, 401, "WWW-Authenticate: Bearer realm=\"parley\"\r\n", "unauthorized",
                "expected Authorization: Bearer TOKEN, with the token of --admin-token-file");
     } else if (!row && *allow) {
-        refuse(ws, 405, allow, "bad_method", "this path takes the methods of Allow");
+        char text[64];
+        snprintf(text, sizeof text, "this path takes %.*s", (int)strcspn(allow + 7, "\r"),
+                 allow + 7);
+        refuse(ws, 405, allow, "bad_method", text);
     } else if (!row) {
         refuse(ws, 404, "", "not_found",
                "there are POST /v1/message, /v1/disconnect, /v1/revoke, and GET and DELETE "

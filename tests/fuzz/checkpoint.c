@@ -48,7 +48,7 @@ static void check_same_keys(const struct keys *a, const struct keys *b, uint64_t
     CHECK(count == b->next - b->first);
 }
 
-static void check_good(struct simdisk *d, const struct index *index, struct keys *keys,
+static void check_good(struct simdisk *d, struct index *index, struct keys *keys,
                        const struct checkpoint_head *head)
 {
     static const struct log log = {.level = LOG_ERROR};
@@ -60,7 +60,7 @@ static void check_good(struct simdisk *d, const struct index *index, struct keys
     struct checkpoint_head expected = *head;
     expected.reach = head->place;
     worker_init(&worker, -1, false);
-    CHECK(keys_load_end(keys) == 0);
+    CHECK(index_load_end(index) == 0 && keys_load_end(keys) == 0);
     checkpoint_init(&c, &d->disk, &log, &worker, index, keys);
     checkpoint_now(&c, head);
     worker_fini(&worker);

@@ -50,6 +50,8 @@ int store_revoke(struct store *s, struct slice user, uint64_t before, uint64_t *
     struct revoked *r = &s->revoked;
     uint8_t who[SHA256_SIZE];
     bool found;
+    if (s->failure)
+        return s->failure;
     size_t at = revoked_find(r, user, who, &found);
     if (!found && r->entries.n == (size_t)REVOKED_MAX * REVOKED_ENTRY)
         return -ENOSPC;
@@ -83,6 +85,11 @@ void revoked_step(struct store *s)
     uint8_t check[4];
     if (r->writing && worker_is_busy(&r->job))
         return;
+    if (!r->writing && s->failure && r->asked != r->kept) { /* nothing is written any more */
+        r->writing = true;
+        r->given = r->asked;
+        r->result = s->failure;
+    }
     if (r->writing) {
         r->writing = false;
         r->kept = r->given;
@@ -90,7 +97,7 @@ void revoked_step(struct store *s)
         if (s->options.revoked)
             s->options.revoked(s->options.ctx, r->kept, r->result);
     }
-    if (r->asked == r->kept)
+    if (r->asked == r->kept || s->failure)
         return;
     buf_append(&r->bytes, magic, sizeof magic);
     buf_append_slice(&r->bytes, buf_slice(&r->entries));

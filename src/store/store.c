@@ -264,7 +264,7 @@ int store_append(struct store *s, struct slice from, struct slice to, struct sli
 {
     assert(from.n >= 1 && from.n <= STORE_MAX_USER && to.n >= 1 && to.n <= STORE_MAX_USER);
     assert(content.n <= STORE_MAX_CONTENT && key.n <= STORE_MAX_KEY);
-    if (store_is_erasing(s, from) || store_is_erasing(s, to))
+    if (s->erase.state && (store_is_erasing(s, from) || store_is_erasing(s, to)))
         return -EBUSY;
     if (s->failure && !key.n)
         return s->failure;

@@ -145,7 +145,7 @@ bool store_is_erasing(const struct store *s, struct slice user);
 /*
  * Tokens of the user that were issued before that time, in seconds since 1970, count no more, from now
  * on; `revoked` tells when this number is durable. A time below one that was given says nothing new. 0,
- * -ENOSPC: it is so of too many users; -ENOMEM.
+ * -ENOSPC: it is so of too many users; -ENOMEM; any other: store_failure.
  */
 __attribute__((warn_unused_result)) int store_revoke(struct store *s, struct slice user,
                                                      uint64_t before, uint64_t *number);

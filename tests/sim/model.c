@@ -269,6 +269,35 @@ void model_look_erasing(struct model *m)
         m->erasing = MODEL_USERS;
 }
 
+/* ---- revoking --------------------------------------------------------------------------- */
+
+/* Never below what was promised, nor above what was asked for. */
+static void model_check_revoked(struct model *m)
+{
+    for (unsigned i = 0; i < MODEL_USERS; i++) {
+        uint64_t now = store_revoked(m->store, slice_str(model_users[i]));
+        if (now < m->kept[i] || now > m->revoked[i])
+            model_wrong(m, "tokens of user %u are revoked before %" PRIu64 ", not %" PRIu64, i, now,
+                        m->kept[i]);
+    }
+}
+
+void model_revoke(struct model *m, unsigned user, uint64_t before, uint64_t number)
+{
+    m->revocation = number;
+    if (before > m->revoked[user])
+        m->revoked[user] = before;
+    model_check_revoked(m);
+}
+
+void model_revoked(struct model *m, uint64_t number, int error)
+{
+    if (number > m->revocation)
+        model_wrong(m, "revocation %" PRIu64 " is said to be over, and is not begun", number);
+    if (!error && number == m->revocation)
+        memcpy(m->kept, m->revoked, sizeof m->kept);
+}
+
 /* ---- keys ------------------------------------------------------------------------------- */
 
 const struct message *model_keyed(const struct model *m, unsigned from, unsigned key)
@@ -777,6 +806,10 @@ bool model_opened(struct model *m, int64_t now)
         if (any && m->erasing < MODEL_USERS)
             model_wrong(m, "user %u is being erased, and is shown", m->erasing);
     }
+    m->revocation = 0;
+    model_check_revoked(m);
+    for (unsigned i = 0; i < MODEL_USERS; i++)
+        m->revoked[i] = store_revoked(m->store, slice_str(model_users[i]));
     if (known) {
         model_judge(m, there);
         model_settle_marks(m, &seen, model_newest(m, there));

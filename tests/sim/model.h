@@ -64,9 +64,12 @@ struct model {
     void *ctx;
     uint64_t shown; /* the highest id that anybody has seen */
     int64_t last_date;
-    uint32_t batch; /* number of the one that gathers */
-    unsigned
-        erasing; /* who is being erased: nothing is known of him until that is over; MODEL_USERS: nobody */
+    uint32_t batch;                /* number of the one that gathers */
+    uint64_t revoked[MODEL_USERS]; /* what was asked for last, */
+    uint64_t kept[MODEL_USERS];    /* and what was durable: it holds for good */
+    uint64_t revocation;           /* the number of the last one */
+    /* Who is being erased: nothing is known of him until that is over. MODEL_USERS: nobody. */
+    unsigned erasing;
     bool erased; /* somebody was */
     bool intact; /* since the store was opened last, nothing took what was committed */
     enum store_sync sync;
@@ -114,6 +117,10 @@ bool model_opened(struct model *m, int64_t now);
 void model_erase(struct model *m, unsigned user);
 void model_erased(struct model *m, struct slice user, int error);
 void model_look_erasing(struct model *m);
+
+/* A user's tokens are revoked; the store's word on the revocations up to a number. */
+void model_revoke(struct model *m, unsigned user, uint64_t before, uint64_t number);
+void model_revoked(struct model *m, uint64_t number, int error);
 
 /* The store has been closed, and `clean`: nothing failed. */
 void model_closed(struct model *m, bool clean);

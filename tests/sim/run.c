@@ -78,6 +78,12 @@ static void run_erased(void *ctx, struct slice user, uint64_t messages, int erro
     model_erased(&r->model, user, error);
 }
 
+static void run_revoked(void *ctx, uint64_t number, int error)
+{
+    struct run *r = ctx;
+    model_revoked(&r->model, number, error);
+}
+
 static void run_log(void *ctx, enum log_level level, const char *line)
 {
     const struct run *r = ctx;
@@ -391,6 +397,19 @@ static void run_erase(struct run *r)
     model_look_erasing(m);
 }
 
+static void run_revoke(struct run *r)
+{
+    unsigned user = rng_below(&r->rng, MODEL_USERS);
+    uint64_t before = 1 + rng_below(&r->rng, 1000), number = 0;
+    int failure = store_failure(r->store);
+    int result = store_revoke(r->store, slice_str(model_users[user]), before, &number);
+    run_say(r, "       revoke %u before %" PRIu64 ": %d\n", user, before, result);
+    if (result != failure)
+        model_wrong(&r->model, "revoking says %d, and the store's failure is %d", result, failure);
+    if (!result)
+        model_revoke(&r->model, user, before, number);
+}
+
 static void run_compact(struct run *r)
 {
     if (r->gathered || r->in_flight)
@@ -533,6 +552,7 @@ static void run_begin(struct run *r, uint64_t seed, FILE *trace)
         .marked = run_marked,
         .failed = run_failed,
         .erased = run_erased,
+        .revoked = run_revoked,
         .ctx = r,
     };
 }
@@ -596,6 +616,8 @@ static void run_step(struct run *r)
             run_compact(r);
         if (rng_percent(&r->rng, r->erases))
             run_erase(r);
+        if (rng_percent(&r->rng, 30))
+            run_revoke(r);
         break;
     case 11:
         if (store_failure(r->store) || rng_percent(&r->rng, 30))

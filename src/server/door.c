@@ -175,7 +175,8 @@ bool door_request(struct server *server, struct websocket *ws, const struct http
     } else {
         struct door *door = door_of(ws);
         door->call = backend_call_new(&server->chat, answered, door);
-        websocket_keep(ws, request);
+        if (!server->draining)
+            websocket_keep(ws, request);
         if (door->call)
             row->handle(door->call, request);
         else

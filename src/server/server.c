@@ -368,6 +368,12 @@ void server_drain(struct server *server)
     server->draining = true;
     server->drain_until = server->loop.now + server->config->drain * 1000 + SERVER_LEAVE_MS;
     close_listeners(server);
+    LIST_EACH(link, &server->admin_open) /* who waits for an answer gets it */
+    {
+        struct door *door = container_of(link, struct door, link);
+        if (door->ws.state == WEBSOCKET_KEPT)
+            stream_close(&door->ws.stream);
+    }
     chat_drain(&server->chat, server->config->drain * 1000);
 }
 

@@ -9,6 +9,7 @@
  *      the newest first: what a crash leaves of a conversation is its beginning, and so a whole log.
  *   5. The checkpoint goes, and what crashes may have left of a file half written; then `erase`.
  *
+ * The key of a message that was too old to be kept is forgotten with its day (keys.h), not before.
  * An old segment that could not be removed once stays until the next start removes it.
  *
  * What fails is tried again when there is another segment, when somebody asks again, and at a start.

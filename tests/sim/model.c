@@ -315,6 +315,8 @@ void model_check_key(struct model *m, unsigned from, unsigned to, const char *co
     const struct message *first = model_keyed(m, from, key);
     if (m->erasing < MODEL_USERS)
         return; /* his may be forgotten already, or not yet */
+    if (result && m->erased && (m->retain_bytes || m->retain_days))
+        return; /* or not at all, if his message was dropped before */
     bool known = first && first->state != MESSAGE_DROPPED &&
                  m->keyed - first->keyed < m->max_keys && m->highest - first->date <= 86400000;
     if (result == 0) {

@@ -214,7 +214,6 @@ enum store_status chat_open(struct chat *chat, struct stream_set *set,
                                          .on_timer = on_timer,
                                          .on_closed = on_closed};
     websocket_kind_init(&chat->kind, set, chat);
-    polling_kind_init(&chat->polling, &chat->kind);
     list_init(&chat->waiting);
     list_init(&chat->unregistered);
     list_init(&chat->typing);
@@ -236,7 +235,8 @@ enum store_status chat_open(struct chat *chat, struct stream_set *set,
     on_hour(&chat->hour);
     chat->store_watch = (struct watch){.fd = store_fd(chat->store), .ready = on_store_ready};
     set->loop->settle = (struct loop_hook){on_settle, chat};
-    if (hub_init(&chat->hub, &set->memory) || loop_watch(set->loop, &chat->store_watch, EPOLLIN)) {
+    if (hub_init(&chat->hub, &set->memory) || polling_init(chat) ||
+        loop_watch(set->loop, &chat->store_watch, EPOLLIN)) {
         timer_stop(&chat->hour);
         store_close(chat->store);
         snprintf(error->text, sizeof error->text, "no memory or no descriptors left");

@@ -199,14 +199,7 @@ static size_t on_input(struct stream *stream, uint8_t *bytes, size_t n)
 
 /* ---- sessions ---------------------------------------------------------------------------- */
 
-void polling_kind_init(struct websocket_kind *polling, const struct websocket_kind *kind)
-{
-    *polling = *kind;
-    polling->stream.on_input = on_input;
-    polling->stream.on_output = on_output;
-}
-
-struct poll *polling_find(const struct chat *chat, struct slice sid)
+static struct poll *find(const struct chat *chat, struct slice sid)
 {
     uint32_t number = table_find(&chat->sids, sid);
     if (number == TABLE_NONE || stream_ending(&chat->polls[number]->session->ws.stream))
@@ -220,10 +213,16 @@ static bool poll_match(const void *ctx, uint32_t value, struct slice key)
     return slice_eq(slice_of(chat->polls[value]->sid, SOCKETIO_SID), key);
 }
 
+int polling_init(struct chat *chat)
+{
+    chat->polling = chat->kind;
+    chat->polling.stream.on_input = on_input;
+    chat->polling.stream.on_output = on_output;
+    return table_init(&chat->sids, poll_match, chat);
+}
+
 static bool reserve_polls(struct chat *chat)
 {
-    if (!chat->sids.slots && table_init(&chat->sids, poll_match, chat))
-        return false;
     if (chat->polls_n < chat->polls_cap)
         return true;
     uint32_t cap = chat->polls_cap ? 2 * chat->polls_cap : 16;
@@ -554,7 +553,7 @@ void polling_request(struct session *c, const struct http_head *request, bool al
     websocket_keep(&c->ws, request);
     bool polling = slice_eq(call.transport, SLICE("polling")), known = true;
     bool get = slice_eq(request->method, SLICE("GET"));
-    struct poll *p = call.sid.n ? polling_find(session_chat(c), call.sid) : NULL;
+    struct poll *p = call.sid.n ? find(session_chat(c), call.sid) : NULL;
     if (!allowed)
         refuse(&call, FORBIDDEN);
     else if (slice_eq(request->method, SLICE("OPTIONS")) && origin)

@@ -14,8 +14,8 @@
 
 #include "chat/session.h"
 
-/* What sessions that poll have in common; chat's kind but for the stream's ends. */
-void polling_kind_init(struct websocket_kind *polling, const struct websocket_kind *kind);
+/* Makes chat->polling, which is chat's kind but for the stream's ends, and chat->sids: 0 or -errno. */
+__attribute__((warn_unused_result)) int polling_init(struct chat *chat);
 
 /* A request for /socket.io/; allowed: its Origin is. */
 void polling_request(struct session *c, const struct http_head *request, bool allowed);
@@ -29,7 +29,5 @@ void polling_probe(struct session *w, struct slice packet);
 void polling_timer(struct session *w);
 bool polling_drained(struct session *c);
 void polling_closed(struct session *s);
-
-struct poll *polling_find(const struct chat *chat, struct slice sid);
 
 #endif

@@ -350,6 +350,8 @@ static void take_over(struct session *w)
 {
     struct poll *p = w->poll;
     struct session *s = p->session;
+    if (stream_ending(&s->ws.stream))
+        return; /* with this turn it ends, and w with it */
     if (p->post || p->left) {
         fail(p); /* it must have waited for these */
         return;

@@ -410,7 +410,7 @@ void stream_give(struct stream *s, struct slice bytes)
 void stream_adopt(struct stream *s, struct stream *from)
 {
     struct loop *loop = s->kind->set->loop;
-    assert(s->watch.fd < 0 && !s->rest);
+    assert(s->watch.fd < 0 && !s->rest && !stream_ending(s));
     s->kind = from->kind;
     s->heard = from->heard;
     if (from->out && s->out) { /* two rings become one */

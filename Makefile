@@ -94,7 +94,7 @@ FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] tools/*/*.[ch] bench/*
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test everywhere dist test-suite list-tests test-tools conformance sim model soak crash mutants perf-check perf-record check install clean help bench-store fuzz fuzz-programs coverage bench-storm
+.PHONY: all run test everywhere dist test-suite list-tests test-tools conformance sim model soak crash mutants perf-check perf-record check install clean help bench-store fuzz fuzz-programs coverage bench-storm bench-socketio
 
 all: $(PROGRAMS)
 
@@ -263,6 +263,10 @@ perf-record: $(PERF)
 bench-storm: $(B)/storm-bench $(B)/parleyd
 	@$(B)/storm-bench $(BENCH)
 
+# Socket.IO beside npm's socket.io, which tests/clients installs.
+bench-socketio: $(B)/parleyd
+	@PARLEYD=$(B)/parleyd node bench/socketio.mjs $(BENCH)
+
 # A mixed load on a real server for TIME seconds; fails when memory, descriptors or latencies drift.
 soak: $(B)/storm-bench $(B)/parleyd
 	@$(B)/storm-bench --soak $(TIME) $(BENCH)
@@ -282,6 +286,7 @@ help:
 	@echo "make mutants    plants bugs, which the simulation or the model must find"
 	@echo "make bench-store  the store's speed on this disk, beside SQLite; BENCH='--rounds 9' for options"
 	@echo "make bench-storm  a pair of users beside 10000 idle ones, floods and readers that do not read"
+	@echo "make bench-socketio  messages over Socket.IO, and idle connections, beside npm's socket.io"
 	@echo "make fuzz       libFuzzer with the sanitizers, TIME=60 seconds a target; TARGET=NAME for one alone"
 	@echo "make coverage   the lines of src/ that the tests reach; tests/coverage -v names the others"
 	@echo "make perf-check counts the core's instructions under callgrind; perf-record writes what is right"

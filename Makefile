@@ -94,7 +94,7 @@ FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] tools/*/*.[ch] bench/*
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test everywhere dist test-suite list-tests test-tools conformance sim model soak crash mutants perf-check perf-record check install clean help bench-store fuzz fuzz-programs coverage bench-storm bench-socketio
+.PHONY: all run test everywhere size dist test-suite list-tests test-tools conformance sim model soak crash mutants perf-check perf-record check install clean help bench-store fuzz fuzz-programs coverage bench-storm bench-socketio
 
 all: $(PROGRAMS)
 
@@ -196,6 +196,10 @@ test: test-tools
 everywhere:
 	@tests/run everywhere
 
+# The budgets of the static server.
+size:
+	@tests/size
+
 # One variant's programs and tests, for tests/run.
 test-suite: $(PROGRAMS) $(TESTS) $(PERF)
 
@@ -291,6 +295,7 @@ help:
 	@echo "make coverage   the lines of src/ that the tests reach; tests/coverage -v names the others"
 	@echo "make perf-check counts the core's instructions under callgrind; perf-record writes what is right"
 	@echo "make everywhere musl, i386, aarch64, armhf, riscv64 and s390x (big-endian): builds and tests each"
+	@echo "make size       what the static server takes on the disk and in memory, beside its budgets"
 	@echo "make check      format, static analysis, warnings as errors with gcc and clang"
 	@echo "make install    to PREFIX ($(PREFIX)), below DESTDIR"
 	@echo "make dist       build/parley-$(VERSION).tar.gz, which builds without git; tests/dist shows it"

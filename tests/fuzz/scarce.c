@@ -12,6 +12,10 @@ void *__wrap_calloc(size_t count, size_t n);
 void *__wrap_realloc(void *p, size_t n);
 void *__wrap_reallocarray(void *p, size_t count, size_t n);
 
+/* More is not to be had in one piece, so that what a forged file asks for is refused by a machine as small
+ * as those that are meant to read it. */
+#define LARGEST (256u << 20)
+
 static bool counted;
 static unsigned fail_in, fail_times;
 static struct disk disk;
@@ -34,8 +38,10 @@ void scarce_end(void)
 
 /* ---- memory -------------------------------------------------------------------------------- */
 
-static bool is_out(void)
+static bool is_out(size_t count, size_t n)
 {
+    if (n && count > LARGEST / n)
+        return true;
     if (!counted || !fail_in)
         return false;
     if (fail_in > 1) {
@@ -49,22 +55,22 @@ static bool is_out(void)
 
 void *__wrap_malloc(size_t n)
 {
-    return is_out() ? NULL : __real_malloc(n);
+    return is_out(1, n) ? NULL : __real_malloc(n);
 }
 
 void *__wrap_calloc(size_t count, size_t n)
 {
-    return is_out() ? NULL : __real_calloc(count, n);
+    return is_out(count, n) ? NULL : __real_calloc(count, n);
 }
 
 void *__wrap_realloc(void *p, size_t n)
 {
-    return is_out() ? NULL : __real_realloc(p, n);
+    return is_out(1, n) ? NULL : __real_realloc(p, n);
 }
 
 void *__wrap_reallocarray(void *p, size_t count, size_t n)
 {
-    return is_out() ? NULL : __real_reallocarray(p, count, n);
+    return is_out(count, n) ? NULL : __real_reallocarray(p, count, n);
 }
 
 /* ---- the disk ------------------------------------------------------------------------------ */

@@ -49,8 +49,6 @@ static const char *fields(struct chat *chat, struct slice origin, const char *mo
 static void respond(struct session *c, struct slice origin, unsigned status, const char *type,
                     struct slice body)
 {
-    if (c->leaving)
-        c->ws.kept = false;
     websocket_respond(&c->ws, status, type, fields(session_chat(c), origin, ""), body, false);
 }
 
@@ -58,8 +56,10 @@ static void respond(struct session *c, struct slice origin, unsigned status, con
 static void answer(struct poll *p, struct session **waits, const char *type, struct slice body)
 {
     struct session *c = *waits;
+    bool last = c->leaving && !p->session->ws.stream.queued;
     *waits = NULL;
     c->poll = NULL;
+    c->ws.kept &= !last;
     respond(c, slice_of(p->origin, p->origin_n), 200, type, body);
 }
 
@@ -127,8 +127,9 @@ static void begin_answer(struct poll *p)
     struct session *s = p->session;
     struct chat *chat = session_chat(s);
     struct buf *in = &chat->text, *body = &chat->meta;
-    struct frame_head f = {0};
+    struct frame_head f;
     size_t done = 0;
+    bool closed = false;
     buf_clear(in);
     buf_clear(body);
     if (!buf_reserve(in, POLLING_BATCH)) {
@@ -136,26 +137,26 @@ static void begin_answer(struct poll *p)
         return;
     }
     in->n = stream_peek(&s->ws.stream, in->p, POLLING_BATCH);
-    while (!f.close && read_head(slice_skip(buf_slice(in), done), &f) &&
-           f.head + f.size <= in->n - done) {
+    /* A close has an answer to itself: clients hear it before what stands in front of it. */
+    while (read_head(slice_skip(buf_slice(in), done), &f) && f.head + f.size <= in->n - done &&
+           !(f.close && done)) {
         if (body->n)
             buf_append_lit(body, POLLING_SEPARATOR);
         buf_append(body, f.close ? (const void *)"1" : in->p + done + f.head,
                    f.close ? 1 : (size_t)f.size);
         done += f.head + (size_t)f.size;
+        closed = f.close;
     }
     if (body->failed) {
         stream_close(&s->ws.stream);
     } else if (done) {
         stream_take(&s->ws.stream, done);
         answer_get(p, buf_slice(body));
-        if (f.close)
+        if (closed)
             stream_close(&s->ws.stream);
     } else if (read_head(buf_slice(in), &f)) {
         stream_take(&s->ws.stream, f.head);
         p->left = f.size;
-        if (p->get->leaving)
-            p->get->ws.kept = false;
         websocket_respond_head(&p->get->ws, 200, TEXT,
                                fields(chat, slice_of(p->origin, p->origin_n), ""), f.size);
         continue_answer(p);
@@ -552,7 +553,8 @@ void polling_request(struct session *c, const struct http_head *request, bool al
     read_query(request->query, &call);
     call.head_only = slice_eq(request->method, SLICE("HEAD"));
     call.upgrade = http_has_token(request, "upgrade", "websocket");
-    websocket_keep(&c->ws, request);
+    if (!call.head_only)
+        websocket_keep(&c->ws, request);
     bool polling = slice_eq(call.transport, SLICE("polling")), known = true;
     bool get = slice_eq(request->method, SLICE("GET"));
     struct poll *p = call.sid.n ? find(session_chat(c), call.sid) : NULL;

@@ -340,8 +340,11 @@ static void session_evict(struct session *s)
         if (!oldest || stream_silent_ms(&other->ws.stream) > stream_silent_ms(&oldest->ws.stream))
             oldest = other;
     }
-    if (oldest && staying > session_chat(s)->options.max_user_connections)
-        session_close(oldest, CLOSE_TOO_MANY, "too many connections of this user");
+    if (!oldest || staying <= session_chat(s)->options.max_user_connections)
+        return;
+    if (oldest->stage == SOCKETIO_CONNECTED) /* or its client would come back at once */
+        send_in_turn(oldest, SLICE("41"));
+    session_close(oldest, CLOSE_TOO_MANY, "too many connections of this user");
 }
 
 int session_register(struct session *s, const struct jwt *token)
@@ -417,17 +420,19 @@ void session_info(struct session *s, const char *code, struct slice text, struct
     buf_printf(&chat->meta, "{\"code\":\"%s\",\"event\":", code);
     buf_append_slice(&chat->meta, event);
     buf_append_lit(&chat->meta, "}");
-    struct event e = {SLICE("info"), wire_json(&chat->text), ref, wire_json(&chat->meta),
+    struct event e = {SLICE("info"), chat->meta.failed ? SLICE("") : wire_json(&chat->text), ref,
+                      wire_json(&chat->meta),
                       s->framing == FRAMING_SOCKETIO ? EVENT_PART : EVENT_WHOLE};
     session_send(s, &e);
-    if (s->framing != FRAMING_SOCKETIO || !ref.n)
+    if (s->framing != FRAMING_SOCKETIO || !ref.n || chat->meta.failed)
         return;
     chat->meta.n--;
     buf_append_lit(&chat->meta, ",\"message\":");
     buf_append_slice(&chat->meta, buf_slice(&chat->text));
     buf_append_lit(&chat->meta, "}");
-    session_send(
-        s, &(struct event){.data = SLICE("null"), .ref = ref, .meta = wire_json(&chat->meta)});
+    session_send(s, &(struct event){.data = chat->meta.failed ? SLICE("") : SLICE("null"),
+                                    .ref = ref,
+                                    .meta = wire_json(&chat->meta)});
 }
 
 static void send_live(struct session *s, struct slice text)

@@ -422,6 +422,28 @@ static void connections_over_the_limit_are_turned_away(void **state)
         client_close(&c[i]);
 }
 
+static void sessions_that_poll_count_as_connections(void **state)
+{
+    (void)state;
+    static const char request[] = "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: "
+                                  "h\r\n\r\n";
+    static const char last[] = "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: h\r\n"
+                               "Connection: close\r\n\r\n";
+    struct client c;
+    unsigned opened = 0;
+    server_start(&server, OPTIONS("--max-connections", "4"));
+    client_connect(&c, server.port);
+    for (int i = 0; i < 4; i++) /* one socket and three sessions are four */
+        client_send_raw(&c, request, sizeof request - 1);
+    client_send_raw(&c, last, sizeof last - 1);
+    client_read_all(&c);
+    for (const char *p = c.text; (p = strstr(p, "0{\"sid\"")); p++)
+        opened++;
+    assert_int_equal(opened, 3);
+    assert_true(matches("*HTTP/1.1 503 *HTTP/1.1 503 *Too many connections*", c.text));
+    client_close(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -452,6 +474,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(systemd_is_notified, prepare, finish),
         cmocka_unit_test_setup_teardown(connections_over_the_limit_are_turned_away, prepare,
                                         finish),
+        cmocka_unit_test_setup_teardown(sessions_that_poll_count_as_connections, prepare, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

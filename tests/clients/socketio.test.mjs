@@ -208,6 +208,18 @@ test("the registerMessages event registers as well", options, async (t) => {
   assert.deepEqual(await ask(alice, "registerMessages", { token: server.token("alice") }), ["OK", { user: "alice", last: 0 }]);
 });
 
+test("of too many connections the oldest is disconnected, and does not come back by itself", options, async (t) => {
+  const server = await startParleyd(t, "--max-user-connections", "1");
+  for (const how of Object.values(transports)) {
+    const first = await openAs(t, server, "alice", how);
+    await settled(first);
+    const gone = once(first, "disconnect");
+    const second = await openAs(t, server, "alice", how);
+    assert.equal((await gone)[0], "io server disconnect");
+    second.close();
+  }
+});
+
 test("another namespace is refused", options, async (t) => {
   const server = await startParleyd(t);
   const socket = io(`${server.url}/admin`, { forceNew: true, reconnection: false });

@@ -147,6 +147,8 @@ static void judge_info(struct json_value data, struct json_value meta)
 static void judge_text(struct judge *j, struct slice text)
 {
     CHECK(utf8_valid(text));
+    if (text.n && text.p[0] >= '0' && text.p[0] <= '6') /* Engine.IO's: socketio.c's to judge */
+        return;
     struct json_value event = member(text, "event"), data = member(text, "data");
     struct json_value meta = member(text, "meta");
     CHECK(event.type == JSON_STRING && data.raw.p);
@@ -224,14 +226,17 @@ static size_t judge_head(struct judge *j, struct slice in)
         j->upgraded = true;
         return head.n;
     }
+    if (memcmp(head.p + 9, "100", 3) == 0)
+        return head.n;
     const uint8_t *length = memmem(head.p, head.n, "Content-Length: ", 16);
-    CHECK(length && memmem(head.p, head.n, "Connection: close\r\n", 19));
+    bool last = memmem(head.p, head.n, "Connection: close\r\n", 19) != NULL;
+    CHECK(length && (last || memmem(head.p, head.n, "Connection: keep-alive\r\n", 24)));
     size_t body = strtoul((const char *)length + 16, NULL, 10);
-    CHECK(in.n - head.n <= body);
+    CHECK(!last || in.n - head.n <= body);
     if (in.n - head.n < body) /* of a HEAD it does not come */
         return 0;
-    j->over = true;
-    return in.n;
+    j->over = last;
+    return head.n + body;
 }
 
 void judge_bytes(struct judge *j, struct slice bytes)

@@ -422,7 +422,6 @@ static void refuse(const struct call *call, enum engine_error error)
     char body[96];
     struct chat *chat = session_chat(call->c);
     if (call->upgrade) {
-        call->c->ws.kept = false;
         respond(call->c, call->origin, 400, "text/html", slice_str(messages[error]));
         return;
     }
@@ -553,7 +552,7 @@ void polling_request(struct session *c, const struct http_head *request, bool al
     read_query(request->query, &call);
     call.head_only = slice_eq(request->method, SLICE("HEAD"));
     call.upgrade = http_has_token(request, "upgrade", "websocket");
-    if (!call.head_only)
+    if (!call.head_only && !call.upgrade)
         websocket_keep(&c->ws, request);
     bool polling = slice_eq(call.transport, SLICE("polling")), known = true;
     bool get = slice_eq(request->method, SLICE("GET"));

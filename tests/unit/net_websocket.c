@@ -832,6 +832,18 @@ static void what_stands_behind_a_body_is_the_next_request(void **state)
     assert_true(raw_receive());
 }
 
+static void what_stands_behind_the_last_piece_of_a_body_too(void **state)
+{
+    (void)state;
+    serve_raw();
+    raw_send(SLICE("POST /later HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nGE"));
+    raw_send(SLICE("T GET /now HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert_true(slice_eq(buf_slice(&server.last), SLICE("GET ")));
+    respond_later("later");
+    assert_int_equal(server.messages, 2);
+    assert_int_equal(count_answers("200"), 2);
+}
+
 static void many_requests_in_one_go_are_answered_in_one_go(void **state)
 {
     (void)state;
@@ -949,6 +961,7 @@ int main(void)
         TEST(a_body_comes_whole_in_whatever_pieces),
         TEST(who_waits_for_a_100_gets_it),
         TEST(what_stands_behind_a_body_is_the_next_request),
+        TEST(what_stands_behind_the_last_piece_of_a_body_too),
         TEST(many_requests_in_one_go_are_answered_in_one_go),
         TEST(a_connection_is_kept_only_where_its_client_can_and_no_proxy_may_share_it),
         TEST(who_goes_away_before_his_answer_is_noticed),

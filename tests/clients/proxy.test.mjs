@@ -11,6 +11,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const { WebSocket } = await import("ws").catch(() => ({}));
+const { io } = await import("socket.io-client").catch(() => ({}));
 const PARLEYD = process.env.PARLEYD ?? "build/release/parleyd";
 const CONFIGS = fileURLToPath(new URL("../../tools/proxy/", import.meta.url));
 const CLIENT = "127.0.0.9";   // of loopback, yet another one than the proxy's
@@ -113,6 +114,22 @@ async function register(port, user) {
   return client;
 }
 
+/** The same over Socket.IO, by polling, and from there to a WebSocket. */
+async function chatBySocketio(port, how) {
+  const socket = io(`https://localhost:${port}`, { auth: { token: token("carol") }, ca: certificate, family: 4, reconnection: false, ...how });
+  try {
+    await Promise.race([once(socket, "connect"), once(socket, "connect_error").then(([error]) => { throw error; })]);
+    const { engine } = socket.io;
+    if (!how.transports && engine.transport.name === "polling")
+      await new Promise((resolve) => engine.once("upgrade", resolve));
+    for (let i = 0; i < 10; i++)
+      assert.deepEqual(await socket.timeout(10_000).emitWithAck("message", { to: "alice", content: "x".repeat(10_000) }), { success: true });
+    assert.equal((await socket.timeout(10_000).emitWithAck("conversation", { id: "alice", limit: 10 })).messages.length, 10);
+  } finally {
+    socket.close();
+  }
+}
+
 async function chat(server, port) {
   const alice = await register(port, "alice"), bob = await register(port, "bob");
   const content = "over TLS é 😀".repeat(500);
@@ -125,6 +142,8 @@ async function chat(server, port) {
   }
   await printed(server, new RegExp(`parleyd: debug: ${CLIENT}: connected\n.*parleyd: debug: ${CLIENT}: connected\n`, "s"));
   assert.doesNotMatch(server.text, /192\.0\.2\.66/);
+  for (const how of io ? [{}, { transports: ["polling"] }] : [])
+    await chatBySocketio(port, how);
 }
 
 const startServer = (t, ...options) =>

@@ -174,7 +174,7 @@ run: all
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(filter-out $(B)/store-bench $(B)/storm-bench,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(filter-out $(addprefix $(B)/,store-bench storm-bench floor-bench suite-bench),$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
 
 # The source package, the same bytes whenever it is made of the same commit.
 VERSION := $(shell sed -n 's/.*PARLEY_VERSION "\(.*\)"/\1/p' src/base/version.h)

@@ -1,5 +1,6 @@
 #include "histogram.h"
 
+#include <stdio.h>
 #include <time.h>
 
 uint64_t histogram_now(void)
@@ -30,4 +31,15 @@ double histogram_us(const struct histogram *h, double percent)
         }
     }
     return 0;
+}
+
+const double histogram_percents[HISTOGRAM_PERCENTS] = {50, 90, 99, 99.9, 99.99};
+
+void histogram_print_json(const struct histogram *h, double seconds)
+{
+    printf("\"count\":%llu,\"per_second\":%.1f,\"latency_us\":{", (unsigned long long)h->count,
+           (double)h->count / seconds);
+    for (size_t i = 0; i < HISTOGRAM_PERCENTS; i++)
+        printf("\"p%g\":%.1f,", histogram_percents[i], histogram_us(h, histogram_percents[i]));
+    printf("\"max\":%.1f}", (double)h->max / 1000);
 }

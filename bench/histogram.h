@@ -23,4 +23,11 @@ void histogram_add(struct histogram *h, uint64_t ns);
 /* The greatest value of the slot that holds this share of all values, in microseconds. */
 double histogram_us(const struct histogram *h, double percent);
 
+/* The percentiles that are reported. */
+#define HISTOGRAM_PERCENTS 5
+extern const double histogram_percents[HISTOGRAM_PERCENTS];
+
+/* "count", "per_second" and "latency_us" as members of a JSON object. */
+void histogram_print_json(const struct histogram *h, double seconds);
+
 #endif

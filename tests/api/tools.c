@@ -630,7 +630,7 @@ static void the_bench_measures_an_echo_server(void **state)
     snprintf(url, sizeof url, "ws://%s/", address);
     snprintf(pid, sizeof pid, "%d", (int)echo.pid);
     START(&bench, "parley-bench", "echo", "--url", url, "--connections", "10", "--pipeline", "4",
-          "--duration", "0.2", "--warmup", "0.05", "--json", "--server-pid", pid);
+          "--duration", "0.2", "--warmup", "0.05", "--json", "--pid", pid);
     assert_int_equal(program_wait(&bench), EXIT_CLEAN);
     const char *line = program_line(&bench);
     expect_counted(line, "echoed");

@@ -1,0 +1,208 @@
+/*
+ * floor-bench: the least that a server can do, to hold real ones against.
+ *
+ *   tcp   sends every byte back, over epoll: what the system calls cost.
+ *   ws    a WebSocket echo for frames of one size, the connection's first: no fragments, no control
+ *         frames, no limits, one read and one write for all that has come.
+ *   sync  SECONDS FOLDER: write + fdatasync one after the other, growing a file and overwriting one;
+ *         a line of JSON each.
+ *
+ * tcp and ws listen on a free port of 127.0.0.1, say which, and go on until they are ended.
+ */
+#include "base/exit.h"
+#include "codec/base64.h"
+#include "codec/sha1.h"
+#include "histogram.h"
+#include "net/address.h"
+#include "net/frame.h"
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define IN_MAX (128 << 10)
+#define EVENTS 1024
+
+struct client {
+    int fd;
+    bool open;     /* ws: the handshake is done */
+    size_t rest_n; /* bytes of a frame that has not come whole */
+    uint8_t *rest;
+};
+
+static uint8_t in[IN_MAX], out[IN_MAX];
+
+static void send_all(struct client *c, const uint8_t *p, size_t n)
+{
+    while (n) {
+        ssize_t sent = write(c->fd, p, n);
+        if (sent < 0 && errno == EAGAIN)
+            continue; /* the load generator always reads */
+        if (sent <= 0)
+            return;
+        p += sent;
+        n -= (size_t)sent;
+    }
+}
+
+/* Of a request that comes whole, as that of the load generator does. */
+static void answer_upgrade(struct client *c, size_t n)
+{
+    static const char name[] = "Sec-WebSocket-Key: ", id[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    char text[256], accept[BASE64_SIZE(SHA1_SIZE)];
+    uint8_t digest[SHA1_SIZE];
+    const char *key = memmem(in, n, name, sizeof name - 1);
+    if (!key || key + sizeof name - 1 + 24 > (const char *)in + n)
+        return;
+    int size = snprintf(text, sizeof text, "%.24s%s", key + sizeof name - 1, id);
+    sha1(slice_of(text, (size_t)size), digest);
+    base64_encode(accept, slice_of(digest, sizeof digest));
+    size = snprintf(text, sizeof text,
+                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: "
+                    "Upgrade\r\nSec-WebSocket-Accept: %.*s\r\n\r\n",
+                    (int)sizeof accept, accept);
+    send_all(c, (const uint8_t *)text, (size_t)size);
+    c->open = true;
+}
+
+/* Bytes of payload, by the frame's first bytes; 0: they have not come. */
+static size_t payload_of(const uint8_t *p, size_t n)
+{
+    if (n < 4)
+        return 0;
+    return (p[1] & 127) < 126 ? p[1] & 127 : (size_t)p[2] << 8 | p[3];
+}
+
+static void echo_frames(struct client *c, size_t n)
+{
+    size_t at = 0, size = payload_of(in, n), head = size < 126 ? 2 : 4, used = 0;
+    while (size && n - at >= head + 4 + size) {
+        const uint8_t *p = in + at;
+        memcpy(out + used, p, head);
+        out[used + 1] &= 127;
+        memcpy(out + used + head, p + head + 4, size);
+        frame_mask(out + used + head, size, p + head);
+        at += head + 4 + size;
+        used += head + size;
+    }
+    send_all(c, out, used);
+    c->rest_n = n - at;
+    if (c->rest_n && (c->rest = malloc(c->rest_n)))
+        memcpy(c->rest, in + at, c->rest_n);
+}
+
+static void serve(struct client *c, bool ws)
+{
+    size_t before = c->rest_n;
+    if (before) {
+        memcpy(in, c->rest, before);
+        free(c->rest);
+        c->rest_n = 0;
+    }
+    ssize_t n = read(c->fd, in + before, sizeof in / 2 - before);
+    if (n <= 0) {
+        if (n < 0 && errno == EAGAIN)
+            return;
+        close(c->fd);
+        free(c);
+        return;
+    }
+    if (!ws)
+        send_all(c, in, (size_t)n);
+    else if (c->open)
+        echo_frames(c, before + (size_t)n);
+    else
+        answer_upgrade(c, (size_t)n);
+}
+
+static void accept_all(int listener, int epoll)
+{
+    for (int fd; (fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) {
+        struct client *c = calloc(1, sizeof *c);
+        struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = c}};
+        if (!c || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event))
+            run_die(errno, "cannot take a connection");
+        c->fd = fd;
+    }
+}
+
+static int serve_all(bool ws)
+{
+    struct address address;
+    char text[ADDRESS_TEXT];
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (address_parse(&address, "127.0.0.1:0"))
+        return EXIT_SYSTEM;
+    int listener = address_listen(&address), epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event events[EVENTS], first = {.events = EPOLLIN};
+    if (listener < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &first))
+        run_die(errno, "cannot listen");
+    address_format(text, &address);
+    fprintf(stderr, "floor-bench: listening on %s\n", text);
+    for (;;) {
+        int n = epoll_wait(epoll, events, EVENTS, -1);
+        for (int i = 0; i < n; i++) {
+            if (events[i].data.ptr)
+                serve(events[i].data.ptr, ws);
+            else
+                accept_all(listener, epoll);
+        }
+    }
+}
+
+/* ---- the disk ----------------------------------------------------------------------------- */
+
+static void sync_loop(const char *path, double seconds, bool overwrite)
+{
+    static struct histogram h;
+    static char block[4096];
+    const off_t end = overwrite ? 4 << 20 : 0;
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    memset(block, 'x', sizeof block);
+    memset(&h, 0, sizeof h);
+    for (off_t at = 0; at < end; at += (off_t)sizeof block)
+        if (pwrite(fd, block, sizeof block, at) < 0)
+            run_die(errno, "%s", path);
+    if (fd < 0 || fsync(fd))
+        run_die(errno, "%s", path);
+    uint64_t began = histogram_now(), until = began + (uint64_t)(seconds * 1e9), now = began;
+    for (off_t at = 0; now < until; at += 256) {
+        if (pwrite(fd, block, 256, overwrite ? at % end : at) != 256 || fdatasync(fd))
+            run_die(errno, "%s", path);
+        uint64_t after = histogram_now();
+        histogram_add(&h, after - now);
+        now = after;
+    }
+    printf("{\"mode\":\"%s\",\"synced\":{", overwrite ? "overwrite" : "append");
+    histogram_print_json(&h, (double)(now - began) / 1e9);
+    printf("}}\n");
+    close(fd);
+    unlink(path);
+}
+
+int main(int argc, char **argv)
+{
+    const char *mode = argc > 1 ? argv[1] : "";
+    char path[300];
+    if (strcmp(mode, "tcp") == 0 || strcmp(mode, "ws") == 0)
+        return serve_all(mode[0] == 'w');
+    double seconds = argc == 4 ? strtod(argv[2], NULL) : 0;
+    if (strcmp(mode, "sync") != 0 || !(seconds > 0)) {
+        fprintf(stderr, "usage: floor-bench tcp | ws | sync SECONDS FOLDER\n");
+        return EXIT_USAGE_ERROR;
+    }
+    snprintf(path, sizeof path, "%s/floor-bench.tmp", argv[3]);
+    sync_loop(path, seconds, false);
+    sync_loop(path, seconds, true);
+    return EXIT_CLEAN;
+}

@@ -94,7 +94,7 @@ FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] tools/*/*.[ch] bench/*
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test everywhere size dist test-suite list-tests test-tools conformance sim model soak crash mutants perf-check perf-record check install clean help bench-store fuzz fuzz-programs coverage bench-storm bench-socketio
+.PHONY: all run test everywhere size dist test-suite list-tests test-tools conformance sim model soak crash mutants perf-check perf-record check install clean help bench-store fuzz fuzz-programs coverage bench bench-storm bench-socketio
 
 all: $(PROGRAMS)
 
@@ -125,7 +125,7 @@ $(B)/%: $(B)/obj/tools/%.o $(TOOL_LIB) $(LIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^
 
 $(B)/%: $(B)/obj/bench/%.o $(BENCH_LIB) $(LIB)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ -ldl
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ -ldl -lm
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(HELPERS) $(TOOL_LIB) $(LIB)
 	@mkdir -p $(@D)
@@ -251,6 +251,11 @@ mutants: $(SIM) $(MODEL)
 	@$(PLANT) tests/model/mutants $(B)/obj/tests/model/main.o $(MODEL_PARTS) $(LIB)
 	@$(PLANT) tests/sim/mutants $(B)/obj/tests/sim/store.o $(SIM_PARTS) $(LIB)
 
+# parley beside other servers and the floor: a table, and build/bench/report.html. BENCH: further options.
+bench: $(PROGRAMS)
+	@bench/peers/install build/bench '$(CC)'
+	@$(B)/suite-bench $(BENCH)
+
 # What the store does on this disk, against SQLite, bare files and its goals. BENCH: further options.
 bench-store: $(B)/store-bench $(B)/parleyd
 	@$(B)/store-bench $(BENCH)
@@ -288,6 +293,7 @@ help:
 	@echo "make soak       a mixed load on a real server for TIME=60 seconds; fails when anything grows"
 	@echo "make crash      kill -9 of the real server under load, KILLS=1000 times"
 	@echo "make mutants    plants bugs, which the simulation or the model must find"
+	@echo "make bench      parley beside other servers and the floor, in 10 minutes; BENCH=--quick: does it run?"
 	@echo "make bench-store  the store's speed on this disk, beside SQLite; BENCH='--rounds 9' for options"
 	@echo "make bench-storm  a pair of users beside 10000 idle ones, floods and readers that do not read"
 	@echo "make bench-socketio  messages over Socket.IO, and idle connections, beside npm's socket.io"

@@ -37,8 +37,7 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The lower one of two in the middle. n > 0. */
-static double median(const double *values, size_t n)
+double score_median(const double *values, size_t n)
 {
     double sorted[SCORE_ROUNDS_MAX];
     memcpy(sorted, values, n * sizeof *values);
@@ -46,7 +45,7 @@ static double median(const double *values, size_t n)
     return sorted[(n - 1) / 2];
 }
 
-static void range(const double *values, size_t n, double *least, double *most)
+void score_range(const double *values, size_t n, double *least, double *most)
 {
     *least = *most = values[0];
     for (size_t i = 1; i < n; i++) {
@@ -64,7 +63,7 @@ static bool ratio_of(const struct score_row *row, double *out)
         if (row->peer[i] > 0)
             ratios[found++] = row->value[i] / row->peer[i];
     if (found)
-        *out = median(ratios, found);
+        *out = score_median(ratios, found);
     return found > 0;
 }
 
@@ -72,7 +71,7 @@ enum verdict { NOTHING_ASKED, NOT_KNOWN, KEPT, MISSED };
 
 static enum verdict judge(const struct score_row *row)
 {
-    double value = median(row->value, row->n), ratio = 0, bound = row->line->bound;
+    double value = score_median(row->value, row->n), ratio = 0, bound = row->line->bound;
     bool known = ratio_of(row, &ratio);
     switch (row->line->goal) {
     case SCORE_NO_GOAL:
@@ -91,12 +90,7 @@ static enum verdict judge(const struct score_row *row)
 
 /* ---- the table --------------------------------------------------------------------------- */
 
-struct text {
-    char s[64];
-};
-
-/* Three digits that count, the letter of the thousands; the unit. */
-static const char *number(struct text *out, double v, const char *unit)
+const char *score_number(struct score_text *out, double v, const char *unit)
 {
     static const char *const letters[] = {"", "k", "M", "G"};
     size_t i = 0;
@@ -107,34 +101,50 @@ static const char *number(struct text *out, double v, const char *unit)
     return out->s;
 }
 
-static const char *goal_text(struct text *out, const struct score_line *line)
+static const char *goal_text(struct score_text *out, const struct score_line *line)
 {
     static const char *const signs[] = {"", ">=", "<=", "ratio >=", "ratio <="};
-    struct text bound;
+    struct score_text bound;
     out->s[0] = 0;
     if (line->goal != SCORE_NO_GOAL)
         snprintf(out->s, sizeof out->s, "%.10s %.20s", signs[line->goal],
-                 number(&bound, line->bound, ""));
+                 score_number(&bound, line->bound, ""));
     return out->s;
+}
+
+/* A row as it is shown. */
+struct cells {
+    struct score_text value, spread, peer, ratio, goal;
+    const char *verdict;
+};
+
+static void make_cells(struct cells *c, const struct score_row *row)
+{
+    static const char *const verdicts[] = {"", "not known", "ok", "FALLS SHORT"};
+    struct score_text low, high;
+    double least, most, r;
+    memset(c, 0, sizeof *c);
+    score_number(&c->value, score_median(row->value, row->n), row->line->unit);
+    score_range(row->value, row->n, &least, &most);
+    snprintf(c->spread.s, sizeof c->spread.s, "%.20s .. %.20s", score_number(&low, least, ""),
+             score_number(&high, most, ""));
+    if (row->n == 1)
+        strcpy(c->spread.s, "once");
+    if (row->peers)
+        score_number(&c->peer, score_median(row->peer, row->peers), "");
+    if (ratio_of(row, &r))
+        score_number(&c->ratio, r, "");
+    goal_text(&c->goal, row->line);
+    c->verdict = verdicts[judge(row)];
 }
 
 static void print_row(const struct score_row *row)
 {
-    static const char *const verdicts[] = {"", "not known", "ok", "FALLS SHORT"};
-    const struct score_line *line = row->line;
-    struct text value, low, high, spread, peer = {{0}}, ratio = {{0}}, goal;
-    double least, most, r;
-    range(row->value, row->n, &least, &most);
-    snprintf(spread.s, sizeof spread.s, "%.20s .. %.20s", number(&low, least, ""),
-             number(&high, most, ""));
-    if (row->peers)
-        number(&peer, median(row->peer, row->peers), "");
-    if (ratio_of(row, &r))
-        number(&ratio, r, "");
-    printf("%-50s %10s  %-16s  %-37s %6s  %6s  %-14s %s\n", line->what,
-           number(&value, median(row->value, row->n), line->unit), row->n > 1 ? spread.s : "once",
-           line->peer ? line->peer : "", peer.s, ratio.s, goal_text(&goal, line),
-           verdicts[judge(row)]);
+    const char *peer = row->line->peer ? row->line->peer : "";
+    struct cells c;
+    make_cells(&c, row);
+    printf("%-50s %10s  %-16s  %-37s %6s  %6s  %-14s %s\n", row->line->what, c.value.s, c.spread.s,
+           peer, c.peer.s, c.ratio.s, c.goal.s, c.verdict);
 }
 
 void score_print_table(const struct score *s)
@@ -146,11 +156,30 @@ void score_print_table(const struct score *s)
             print_row(&s->rows[i]);
 }
 
+void score_print_html(const struct score *s, FILE *f)
+{
+    fputs("<table><tr><th>what<th>median<th>spread<th>peer or "
+          "floor<th>median<th>ratio<th>goal<th></tr>\n",
+          f);
+    for (size_t i = 0; i < s->n; i++) {
+        const struct score_row *row = &s->rows[i];
+        struct cells c;
+        if (!row->n)
+            continue;
+        make_cells(&c, row);
+        fprintf(f, "<tr><td>%s<td>%s<td>%s<td>%s", row->line->what, c.value.s, c.spread.s,
+                row->line->peer ? row->line->peer : "");
+        fprintf(f, "<td>%s<td>%s<td>%s<td class=\"%s\">%s</tr>\n", c.peer.s, c.ratio.s, c.goal.s,
+                judge(row) == MISSED ? "bad" : "", c.verdict);
+    }
+    fputs("</table>\n", f);
+}
+
 /* ---- JSON -------------------------------------------------------------------------------- */
 
 static void print_values(const char *name, const double *values, size_t n)
 {
-    printf(",\"%s\":{\"median\":%.6g,\"rounds\":[", name, median(values, n));
+    printf(",\"%s\":{\"median\":%.6g,\"rounds\":[", name, score_median(values, n));
     for (size_t i = 0; i < n; i++)
         printf("%s%.6g", i ? "," : "", values[i]);
     printf("]}");

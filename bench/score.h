@@ -11,9 +11,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #define SCORE_ROUNDS_MAX 31
-#define SCORE_ROWS_MAX 64
+#define SCORE_ROWS_MAX 192
 
 enum score_goal {
     SCORE_NO_GOAL,
@@ -51,5 +52,21 @@ void score_print_table(const struct score *s);
 
 /* The rows alone: a JSON array. */
 void score_print_json(const struct score *s);
+
+/* The same table in HTML. */
+void score_print_html(const struct score *s, FILE *f);
+
+/* ---- what it is made of -------------------------------------------------------------------- */
+
+/* The lower one of two in the middle; 0 < n <= SCORE_ROUNDS_MAX. */
+double score_median(const double *values, size_t n);
+void score_range(const double *values, size_t n, double *least, double *most);
+
+struct score_text {
+    char s[64];
+};
+
+/* Three digits that count, the letter of the thousands; the unit. */
+const char *score_number(struct score_text *out, double v, const char *unit);
 
 #endif

@@ -1,0 +1,223 @@
+#include "contender.h"
+
+#include "histogram.h"
+#include "run.h"
+#include "scratch.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ARGS_MAX 32
+
+void contender_find_places(struct contender_places *places)
+{
+    ssize_t n = readlink("/proc/self/exe", places->own, sizeof places->own - 1);
+    if (n < 0)
+        run_die(errno, "/proc/self/exe");
+    places->own[n] = 0;
+    *strrchr(places->own, '/') = 0;
+}
+
+/* The n-th of the processors that this process may use; the last one where there are fewer. */
+static void pin(unsigned n)
+{
+    cpu_set_t may, one;
+    if (sched_getaffinity(0, sizeof may, &may))
+        return;
+    CPU_ZERO(&one);
+    for (unsigned i = 0, found = 0; i < CPU_SETSIZE && found <= n; i++)
+        if (CPU_ISSET(i, &may)) {
+            CPU_ZERO(&one);
+            CPU_SET(i, &one);
+            found++;
+        }
+    sched_setaffinity(0, sizeof one, &one);
+}
+
+static const char *place(const struct contender_places *p, const char *arg, char out[PATH_MAX])
+{
+    const char *dir = arg[0] == '%'   ? p->own
+                      : arg[0] == '@' ? p->peers
+                      : arg[0] == '$' ? p->scratch
+                                      : NULL;
+    if (!dir)
+        return arg;
+    snprintf(out, PATH_MAX, "%.4000s/%.80s", dir, arg + 1);
+    return out;
+}
+
+/* Starts a command on a processor; its standard output, and its errors where they are asked for. */
+static FILE *start(const struct contender_places *places, const char *const *command,
+                   unsigned processor, bool errors, pid_t *pid)
+{
+    int ends[2];
+    pid_t self = getpid();
+    if (pipe(ends))
+        run_die(errno, "pipe");
+    *pid = fork();
+    if (*pid == 0) {
+        static char paths[ARGS_MAX][PATH_MAX];
+        const char *args[ARGS_MAX + 1] = {0};
+        scratch_end_with(self);
+        for (size_t i = 0; i < ARGS_MAX && command[i]; i++)
+            args[i] = place(places, command[i], paths[i]);
+        pin(processor);
+        dup2(ends[1], STDOUT_FILENO);
+        if (errors)
+            dup2(ends[1], STDERR_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        execvp(args[0], (char *const *)args);
+        _exit(127);
+    }
+    close(ends[1]);
+    FILE *f = fdopen(ends[0], "re");
+    if (*pid < 0 || !f)
+        run_die(errno, "cannot start %s", command[0]);
+    return f;
+}
+
+/* Goes on reading what a server prints, so that it never waits for us. */
+static void drain(FILE *f)
+{
+    char line[512];
+    pid_t self = getpid();
+    if (fork() == 0) {
+        scratch_end_with(self);
+        while (fgets(line, sizeof line, f))
+            ;
+        _exit(0);
+    }
+    fclose(f);
+}
+
+bool contender_start(struct contender *c, const struct contender_places *places)
+{
+    char line[512];
+    const char *found = NULL;
+    FILE *f = start(places, c->command, 0, true, &c->pid);
+    while (!found && fgets(line, sizeof line, f))
+        found = strstr(line, "listening on ");
+    if (found) {
+        found += strlen("listening on ");
+        snprintf(c->url, sizeof c->url, "ws://%.*s%s", (int)strcspn(found, "\n"), found, c->path);
+        drain(f);
+        return true;
+    }
+    fclose(f);
+    waitpid(c->pid, NULL, 0);
+    c->pid = 0;
+    return false;
+}
+
+void contender_end(struct contender *c)
+{
+    if (!c->pid)
+        return;
+    kill(c->pid, SIGTERM);
+    for (int i = 0; i < 500 && waitpid(c->pid, NULL, WNOHANG) == 0; i++)
+        usleep(10000);
+    kill(c->pid, SIGKILL);
+    waitpid(c->pid, NULL, 0);
+    c->pid = 0;
+}
+
+/* ---- measuring --------------------------------------------------------------------------- */
+
+/* The number behind "name": at or behind the text of `from`; 0: none. */
+static double number_of(const char *json, const char *from, const char *name)
+{
+    char text[64];
+    const char *p = json;
+    if (from) {
+        snprintf(text, sizeof text, "\"%s\":{", from);
+        p = strstr(json, text);
+    }
+    snprintf(text, sizeof text, "\"%s\":", name);
+    p = p ? strstr(p, text) : NULL;
+    return p ? strtod(p + strlen(text), NULL) : 0;
+}
+
+static void read_sample(const char *json, const struct measure *m, struct sample *out)
+{
+    out->known = true;
+    out->cpu_us = number_of(json, NULL, "server_cpu_us");
+    out->user_share = number_of(json, NULL, "server_user_share");
+    out->calls = number_of(json, NULL, "server_calls");
+    out->pss_each = number_of(json, NULL, "pss_each");
+    out->kernel_each = number_of(json, NULL, "kernel_each");
+    const char *names = strstr(json, "\"call_names\":\"");
+    if (names) {
+        names += strlen("\"call_names\":\"");
+        snprintf(out->call_names, sizeof out->call_names, "%.*s", (int)strcspn(names, "\""), names);
+    }
+    if (!m->series)
+        return;
+    out->per_second = number_of(json, m->series, "per_second");
+    for (size_t i = 0; i < HISTOGRAM_PERCENTS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "p%g", histogram_percents[i]);
+        out->latency_us[i] = number_of(json, m->series, name);
+    }
+    out->latency_us[HISTOGRAM_PERCENTS] = number_of(json, m->series, "max");
+}
+
+void contender_measure(const struct contender *c, const struct contender_places *places,
+                       const struct measure *m, struct sample *out)
+{
+    enum { CONNECTIONS, PIPELINE, SIZE, RATE, PID, SECONDS, WARMUP, NUMBERS };
+    char n[NUMBERS][24], line[4096] = "";
+    snprintf(n[CONNECTIONS], 24, "%u", m->connections);
+    snprintf(n[PIPELINE], 24, "%u", m->pipeline ? m->pipeline : 1);
+    snprintf(n[SIZE], 24, "%u", m->size ? m->size : 20);
+    snprintf(n[RATE], 24, "%u", m->rate);
+    snprintf(n[PID], 24, "%d", (int)c->pid);
+    snprintf(n[SECONDS], 24, "%.3f", m->seconds);
+    snprintf(n[WARMUP], 24, "%.3f", m->seconds / 4);
+    const char *args[ARGS_MAX] = {"%parley-bench", m->mode,         "--json",       "--url",
+                                  c->url,          "--pid",         n[PID],         "--protocol",
+                                  c->protocol,     "--connections", n[CONNECTIONS], "--pipeline",
+                                  n[PIPELINE],     "--size",        n[SIZE],        "--duration",
+                                  n[SECONDS],      "--warmup",      n[WARMUP]};
+    size_t used = 19;
+    if (c->sort != CONTENDER_ECHO) {
+        args[used++] = "--secret-file";
+        args[used++] = "$secret";
+    }
+    if (m->rate) {
+        args[used++] = "--rate";
+        args[used++] = n[RATE];
+    }
+    if (m->calls)
+        args[used++] = "--calls";
+    pid_t pid;
+    FILE *f = start(places, args, 1, true, &pid);
+    memset(out, 0, sizeof *out);
+    if (fgets(line, sizeof line, f) && line[0] == '{')
+        read_sample(line, m, out);
+    else
+        fprintf(stderr, "%s, %s: %s", c->name, m->mode,
+                line[0] ? line : "parley-bench is missing\n");
+    fclose(f);
+    waitpid(pid, NULL, 0);
+}
+
+void contender_sync_floor(const struct contender_places *places, double seconds, double us[2])
+{
+    char text[24], line[1024];
+    snprintf(text, sizeof text, "%.3f", seconds);
+    const char *const args[] = {"%floor-bench", "sync", text, "$.", NULL};
+    pid_t pid;
+    FILE *f = start(places, args, 0, false, &pid);
+    for (size_t i = 0; i < 2; i++)
+        us[i] = fgets(line, sizeof line, f) ? number_of(line, "synced", "p50") : 0;
+    fclose(f);
+    waitpid(pid, NULL, 0);
+}

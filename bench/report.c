@@ -64,7 +64,7 @@ void report_bars(FILE *f, const char *title, const char *unit, const struct repo
 /* The place of a value between 10^from and 10^to. */
 static double height_of(double y, double from, double to)
 {
-    return PLOT + 20 - (log10(y) - from) / (to - from) * PLOT;
+    return PLOT + 30 - (log10(y) - from) / (to - from) * PLOT;
 }
 
 static void draw_curve(FILE *f, const struct report_curve *c, size_t points, double step, size_t i,
@@ -95,8 +95,9 @@ void report_curves(FILE *f, const char *title, const char *unit, const char *con
     fprintf(f,
             "<svg width=\"%d\" height=\"%d\"><text x=\"4\" y=\"14\" font-weight=\"bold\">%s, "
             "%s</text>",
-            WIDTH, PLOT + 50, title, unit);
-    for (double e = from; e <= to; e++) {
+            WIDTH, PLOT + 60, title, unit);
+    for (int i = 0; i <= (int)(to - from); i++) {
+        double e = from + i;
         double y = height_of(pow(10, e), from, to);
         fprintf(f, "<line x1=\"60\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#ddd\"/>",
                 WIDTH - LEFT - 10, y, y);

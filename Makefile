@@ -88,13 +88,14 @@ CONFORM   := $(B)/tests/conformance/rfc6455
 CONFORM_PARTS := $(addprefix $(B)/obj/tests/conformance/,cases.o script.o utf8.o)
 TESTS     += $(CONFORM)
 PERF      := $(B)/tests/perf/scenarios
+PERF_PARTS := tests/perf/scenarios.o tests/sim/world.o
 HELPERS   := $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(wildcard tests/support/*.c))
 SOURCES   := $(LIB_SRC) src/server/main.c $(TOOL_SRC) $(TOOL_PARTS) $(BENCH_SRC) $(BENCH_PARTS)
 FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] tools/*/*.[ch] bench/*.[ch] tests/*/*.[ch])
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test everywhere size dist test-suite list-tests test-tools conformance sim model soak crash mutants perf-check perf-record check install clean help bench-store fuzz fuzz-programs coverage bench bench-storm bench-socketio
+.PHONY: all run test everywhere size dist test-suite list-tests test-tools conformance sim model soak crash mutants perf-check perf-record check install clean help bench-store fuzz fuzz-programs coverage bench microbench bench-storm bench-socketio
 
 all: $(PROGRAMS)
 
@@ -125,7 +126,8 @@ $(B)/%: $(B)/obj/tools/%.o $(TOOL_LIB) $(LIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^
 
 $(B)/%: $(B)/obj/bench/%.o $(BENCH_LIB) $(LIB)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ -ldl -lm
+	$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) -ldl -lm
+$(B)/micro-bench: $(PERF_PARTS:%=$(B)/obj/%)
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(HELPERS) $(TOOL_LIB) $(LIB)
 	@mkdir -p $(@D)
@@ -174,7 +176,7 @@ run: all
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(filter-out $(addprefix $(B)/,store-bench storm-bench floor-bench suite-bench),$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(filter-out $(addprefix $(B)/,store-bench storm-bench floor-bench suite-bench micro-bench),$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
 
 # The source package, the same bytes whenever it is made of the same commit.
 VERSION := $(shell sed -n 's/.*PARLEY_VERSION "\(.*\)"/\1/p' src/base/version.h)
@@ -256,12 +258,16 @@ bench: $(PROGRAMS)
 	@bench/peers/install build/bench '$(CC)'
 	@$(B)/suite-bench $(BENCH)
 
+# The parts of the core, each beside the plain way to do it. BENCH: further options.
+microbench: $(B)/micro-bench
+	@$(B)/micro-bench $(BENCH)
+
 # What the store does on this disk, against SQLite, bare files and its goals. BENCH: further options.
 bench-store: $(B)/store-bench $(B)/parleyd
 	@$(B)/store-bench $(BENCH)
 
 # Instruction counts of the core under callgrind, against those recorded.
-$(PERF): $(B)/obj/tests/perf/scenarios.o $(B)/obj/tests/sim/world.o $(LIB)
+$(PERF): $(PERF_PARTS:%=$(B)/obj/%) $(B)/obj/tests/perf/count.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^
 perf-check: $(PERF)
@@ -294,6 +300,7 @@ help:
 	@echo "make crash      kill -9 of the real server under load, KILLS=1000 times"
 	@echo "make mutants    plants bugs, which the simulation or the model must find"
 	@echo "make bench      parley beside other servers and the floor, in 10 minutes; BENCH=--quick: does it run?"
+	@echo "make microbench the core's parts, each beside the plain way to do it"
 	@echo "make bench-store  the store's speed on this disk, beside SQLite; BENCH='--rounds 9' for options"
 	@echo "make bench-storm  a pair of users beside 10000 idle ones, floods and readers that do not read"
 	@echo "make bench-socketio  messages over Socket.IO, and idle connections, beside npm's socket.io"

@@ -190,6 +190,29 @@ static void the_suite_writes_its_report(void **state)
     assert_int_equal(rmdir(folder.path), 0);
 }
 
+static void every_part_of_the_core_is_measured(void **state)
+{
+    static const char *const parts[] = {"envelope", "utf8", "frame", "crc32c",  "token", "hub",
+                                        "append",   "page", "SHA-1", "SHA-256", "unmask"};
+    static const char *const args[] = {"--quick", "--json", NULL};
+    bool found[sizeof parts / sizeof *parts] = {false};
+    struct program p;
+    (void)state;
+    if (getenv("PARLEY_WRAP")) {
+        print_message("micro-bench is not run under Valgrind\n");
+        skip();
+    }
+    program_start(&p, "micro-bench", args);
+    for (const char *line; (line = program_line(&p));)
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+            found[i] = found[i] || (strstr(line, parts[i]) && strstr(line, "\"unit\":\"ns\""));
+    assert_int_equal(program_wait(&p), EXIT_CLEAN);
+    program_free(&p);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (!found[i])
+            fail_msg("\"%s\" was not measured", parts[i]);
+}
+
 int main(int argc, char **argv)
 {
     (void)argc;
@@ -203,6 +226,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(connect_opens_and_registers_again_and_again),
         cmocka_unit_test(idle_tells_what_connections_take),
         cmocka_unit_test(the_suite_writes_its_report),
+        cmocka_unit_test(every_part_of_the_core_is_measured),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,11 +1,5 @@
-/*
- * scenarios: what the server's core does most, over and over, for counting instructions.
- *
- *   scenarios NAME      runs one; without a name, prints all names
- *
- * Nothing here is timed. Time and randomness are those of tests/sim/world, so that every run does the
- * same; only what happens in `measured` is counted.
- */
+#include "scenarios.h"
+
 #include "chat/hub.h"
 #include "chat/wire.h"
 #include "codec/crc32c.h"
@@ -15,15 +9,12 @@
 #include "net/http.h"
 #include "store/store.h"
 
-#include "../sim/world.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* What a scenario found, so that no compiler leaves its work out. */
-static uint64_t found;
+uint64_t scenario_found;
 
 static void must(bool good, const char *what)
 {
@@ -37,27 +28,24 @@ static void must(bool good, const char *what)
 
 static void envelopes(void)
 {
-    static const char text[] = "{\"event\":\"message\",\"data\":{\"to\":\"bob\",\"content\":\"see "
-                               "you at "
-                               "the station at a quarter past seven\"},\"ref\":4711}";
+    static const char text[] = SCENARIO_ENVELOPE;
     for (int i = 0; i < 1000; i++) {
         struct envelope e;
         const char *why;
         must(!wire_read(FRAMING_NATIVE, slice_str(text), &e, &why), "an envelope is refused");
-        found += e.data.raw.n;
+        scenario_found += e.data.raw.n;
     }
 }
 
 static void texts(void)
 {
-    static const char piece[] = "plain text, gr\xc3\xbc\xc3\x9f"
-                                "e, \xe4\xbd\xa0\xe5\xa5\xbd, \xf0\x9f\x98\x80; ";
-    static uint8_t text[64 << 10];
+    static const char piece[] = SCENARIO_TEXT;
+    static uint8_t text[SCENARIO_TEXT_SIZE];
     size_t n = 0;
     for (; n + sizeof piece < sizeof text; n += sizeof piece - 1)
         memcpy(text + n, piece, sizeof piece - 1);
     must(utf8_valid(slice_of(text, n)), "a text is refused");
-    found += n;
+    scenario_found += n;
 }
 
 static void frames(void)
@@ -78,7 +66,7 @@ static void frames(void)
     for (size_t at = 0; at < n; at += used) {
         must(frame_read(&reader, true, 65536, bytes + at, n - at, &used, &f) == FRAME_DATA,
              "a frame is refused");
-        found += f.payload.n;
+        scenario_found += f.payload.n;
     }
 }
 
@@ -96,7 +84,7 @@ static void heads(void)
         const char *why;
         must(http_parse_request(slice_str(request), &head, &why) == HTTP_OK, "a request is "
                                                                              "refused");
-        found += head.fields_n;
+        scenario_found += head.fields_n;
     }
 }
 
@@ -106,8 +94,8 @@ static void checks(void)
 {
     static uint8_t bytes[64 << 10];
     for (size_t at = 0; at + 220 < sizeof bytes; at += 220)
-        found += crc32c(0, bytes + at, 220);
-    found += crc32c(0, bytes, sizeof bytes);
+        scenario_found += crc32c(0, bytes + at, 220);
+    scenario_found += crc32c(0, bytes, sizeof bytes);
 }
 
 static char token[1024];
@@ -126,13 +114,13 @@ static void tokens(void)
         struct jwt jwt;
         must(jwt_verify(slice_str(token), &token_key, 1, 1000, &jwt) == JWT_OK, "a token is "
                                                                                 "refused");
-        found += jwt.user_n;
+        scenario_found += jwt.user_n;
     }
 }
 
 /* ---- who is there ------------------------------------------------------------------------- */
 
-#define USERS 1000
+#define USERS SCENARIO_USERS
 
 static struct hub hub;
 static char names[USERS][16];
@@ -150,19 +138,19 @@ static void fill_hub(void)
 static void lookups(void)
 {
     for (int i = 0; i < USERS; i++)
-        found += hub_find(&hub, slice_str(names[i]))->number;
+        scenario_found += hub_find(&hub, slice_str(names[i]))->number;
 }
 
 /* ---- the store ---------------------------------------------------------------------------- */
 
-static char folder[] = "/tmp/parley-perf-XXXXXX";
+static char folder[32];
 static struct disk disk;
 static struct store *store;
 
 static void on_committed(void *ctx, const struct store_message *message)
 {
     (void)ctx;
-    found += message->json.n;
+    scenario_found += message->json.n;
 }
 
 static void on_failed(void *ctx, uint64_t id, int error)
@@ -194,6 +182,7 @@ static void open_store(void)
     static const struct log log = {.level = LOG_ERROR};
     for (int i = 0; i < USERS; i++)
         snprintf(names[i], sizeof names[i], "user%d", i);
+    strcpy(folder, "/tmp/parley-perf-XXXXXX");
     must(mkdtemp(folder) != NULL && disk_open_dir(&disk, folder) == 0, "no folder");
     const struct store_options options = {.disk = &disk,
                                           .log = &log,
@@ -226,7 +215,7 @@ static void read_all(struct store_read *read, enum store_status status)
     struct store_message m;
     must(status == STORE_OK, "a read is refused");
     while (store_read_next(store, read, &m) == STORE_OK)
-        found += m.json.n;
+        scenario_found += m.json.n;
     store_read_end(read);
 }
 
@@ -266,40 +255,17 @@ static void nothing(void)
 {
 }
 
-static const struct scenario {
-    const char *name;
-    void (*before)(void), (*run)(void), (*after)(void);
-} scenarios[] = {
-    {"envelope", nothing, envelopes, nothing},    {"utf8", nothing, texts, nothing},
-    {"frame", nothing, frames, nothing},          {"http", nothing, heads, nothing},
-    {"crc32c", nothing, checks, nothing},         {"token", make_token, tokens, nothing},
-    {"hub", fill_hub, lookups, nothing},          {"append", open_store, appends, close_store},
-    {"page", fill_store, pages, close_store},     {"snippets", fill_store, snippets, close_store},
-    {"recover", fill_store, reopen, close_store},
+const struct scenario scenarios[] = {
+    {"envelope", nothing, envelopes, nothing, 1000, sizeof SCENARIO_ENVELOPE - 1},
+    {"utf8", nothing, texts, nothing, 1, SCENARIO_TEXT_SIZE},
+    {"frame", nothing, frames, nothing, 100, 86},
+    {"http", nothing, heads, nothing, 100, 0},
+    {"crc32c", nothing, checks, nothing, 1, 128 << 10},
+    {"token", make_token, tokens, nothing, 100, 0},
+    {"hub", fill_hub, lookups, nothing, USERS, 0},
+    {"append", open_store, appends, close_store, 1000, 0},
+    {"page", fill_store, pages, close_store, 10, 0},
+    {"snippets", fill_store, snippets, close_store, 10, 0},
+    {"recover", fill_store, reopen, close_store, 1, 0},
+    {0},
 };
-
-#define COUNT (sizeof scenarios / sizeof *scenarios)
-
-/* Callgrind counts from its begin to its end. */
-__attribute__((noinline)) void measured(const struct scenario *s);
-__attribute__((noinline)) void measured(const struct scenario *s)
-{
-    s->run();
-    __asm__ volatile("");
-}
-
-int main(int argc, char **argv)
-{
-    world_begin(1);
-    for (size_t i = 0; i < COUNT; i++) {
-        if (argc < 2) {
-            puts(scenarios[i].name);
-        } else if (strcmp(argv[1], scenarios[i].name) == 0) {
-            scenarios[i].before();
-            measured(&scenarios[i]);
-            scenarios[i].after();
-            return found ? 0 : 1;
-        }
-    }
-    return argc < 2 ? 0 : 64;
-}

@@ -44,9 +44,9 @@ static void progress(struct load *load)
 
 /* ---- messages ---------------------------------------------------------------------------- */
 
-static uint64_t due_at(const struct load *load, uint64_t message)
+uint64_t load_due(const struct load *load, uint64_t n)
 {
-    return load->first_due + (uint64_t)((double)message * 1e9 / (double)load->options.rate);
+    return load->first_due + (uint64_t)((double)n * 1e9 / (double)load->options.rate);
 }
 
 static void send_one(struct peer *p)
@@ -81,7 +81,7 @@ void load_fill(struct peer *p)
 /* Open loop: what has become due. */
 static void send_due(struct load *load, uint64_t now)
 {
-    for (; due_at(load, load->due) <= now && load->phase != LOAD_OVER; load->due++)
+    for (; load_due(load, load->due) <= now && load->phase != LOAD_OVER; load->due++)
         send_one(&load->peers[load->due % load->senders]);
 }
 
@@ -97,7 +97,7 @@ void load_count(struct peer *p, uint64_t n, unsigned series)
     struct load *load = p->load;
     uint64_t number = n * load->senders + (uint64_t)(p - load->peers);
     load_latency(load, series,
-                 load->options.rate ? due_at(load, number)
+                 load->options.rate ? load_due(load, number)
                                     : p->sent_at[n % load->options.pipeline]);
 }
 
@@ -257,7 +257,8 @@ static void on_raw_closed(struct stream *s)
     on_closed(websocket_of(s));
 }
 
-int load_connect_peer(struct load *load, struct peer *p)
+/* 0 or -errno. */
+static int connect_peer(struct load *load, struct peer *p)
 {
     p->opened_at = histogram_now();
     if (load->options.protocol != LOAD_TCP)
@@ -270,12 +271,29 @@ int load_connect_peer(struct load *load, struct peer *p)
     return result;
 }
 
+void load_cut(struct peer *p)
+{
+    const struct linger none = {.l_onoff = 1};
+    setsockopt(p->ws.stream.watch.fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    stream_close(&p->ws.stream);
+}
+
+bool load_reopen(struct peer *p)
+{
+    if (p->ws.stream.error)
+        return false;
+    int result = connect_peer(p->load, p);
+    if (result)
+        load_give_up(p->load, EXIT_SYSTEM, "cannot connect: %s", strerror(-result));
+    return true;
+}
+
 /* In batches, so that no backlog runs over. */
 static void open_more(struct load *load)
 {
     while (load->phase == LOAD_OPENING && load->opened < load->options.connections &&
            load->opened - load->ready < OPENING_MAX) {
-        int result = load_connect_peer(load, &load->peers[load->opened++]);
+        int result = connect_peer(load, &load->peers[load->opened++]);
         if (result) {
             load->opened--;
             load_give_up(load, EXIT_SYSTEM, "cannot connect: %s", strerror(-result));
@@ -346,6 +364,7 @@ static void stop(struct load *load)
         ;
     for (size_t i = 0; load->frames && i < load->options.connections; i++)
         buf_free(&load->frames[i]);
+    free(load->own);
     free(load->frames);
     free(load->times);
     free(load->peers);
@@ -408,7 +427,7 @@ static void turn(struct load *load)
     uint64_t now = histogram_now(), until = load->until;
     if (sending) {
         send_due(load, now);
-        uint64_t next = due_at(load, load->due);
+        uint64_t next = load_due(load, load->due);
         wait_until(load, load->loop.busy || load->streams.dirty_n ? 0
                          : next < until                           ? next
                                                                   : until);
@@ -429,7 +448,5 @@ void load_run(struct load *load)
         turn(load);
         advance(load, histogram_now());
     }
-    if (load->options.mode->finish)
-        load->options.mode->finish(load);
     stop(load);
 }

@@ -64,6 +64,7 @@ struct load {
     struct buf *frames; /* one for each connection, as far as the mode needs them */
     size_t opened, ready;
     size_t senders; /* the first so many peers; set by the mode's `make` where it is not all */
+    void *own;      /* the mode's; freed at the end */
     size_t behind;  /* fan-out: devices that lack the oldest message */
     enum load_phase phase;
     uint64_t until;        /* ns: the end of this phase */
@@ -95,7 +96,6 @@ struct load_mode {
     void (*message)(struct peer *p, struct slice text); /* something has come */
     void (*ready)(struct peer *p);                      /* is open, or registered; again; or NULL */
     bool (*closed)(struct peer *p); /* whether that was to be expected; or NULL */
-    void (*finish)(struct load *load);
 };
 
 extern const struct load_mode load_echo, load_chat, load_fan_out, load_history, load_snippets,
@@ -113,8 +113,12 @@ void load_fill(struct peer *p);
 void load_count(struct peer *p, uint64_t n, unsigned series);
 void load_latency(struct load *load, unsigned series, uint64_t since);
 
-/* A connection; 0 or -errno. */
-int load_connect_peer(struct load *load, struct peer *p);
+/* ns, open loop: when the n-th message was due. */
+uint64_t load_due(const struct load *load, uint64_t n);
+
+/* Ends a connection by a reset, which leaves no port waiting; its mode's `closed` opens it again. */
+void load_cut(struct peer *p);
+bool load_reopen(struct peer *p);
 
 /* What came is the answer to nothing: an error event, in most cases. */
 void load_refused(struct load *load, struct slice text);

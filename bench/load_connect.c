@@ -5,20 +5,11 @@
  */
 #include "load.h"
 
-#include <string.h>
-
-static void cut(struct peer *p)
-{
-    const struct linger none = {.l_onoff = 1};
-    setsockopt(p->ws.stream.watch.fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
-    stream_close(&p->ws.stream);
-}
-
 static void begin(struct load *load)
 {
     load_begin(load);
     for (size_t i = 0; i < load->options.connections; i++)
-        cut(&load->peers[i]);
+        load_cut(&load->peers[i]);
 }
 
 static void ready(struct peer *p)
@@ -26,17 +17,12 @@ static void ready(struct peer *p)
     if (p->load->phase < LOAD_WARMUP)
         return;
     load_latency(p->load, 0, p->opened_at);
-    cut(p);
+    load_cut(p);
 }
 
 static bool closed(struct peer *p)
 {
-    if (p->load->phase < LOAD_WARMUP || p->ws.stream.error)
-        return false;
-    int result = load_connect_peer(p->load, p);
-    if (result)
-        load_give_up(p->load, EXIT_SYSTEM, "cannot connect: %s", strerror(-result));
-    return true;
+    return p->load->phase >= LOAD_WARMUP && load_reopen(p);
 }
 
 const struct load_mode load_connect = {

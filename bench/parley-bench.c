@@ -14,7 +14,7 @@
 
 static const struct load_mode *const modes[] = {&load_echo,    &load_chat,     &load_fan_out,
                                                 &load_history, &load_snippets, &load_connect,
-                                                &load_idle};
+                                                &load_idle,    &load_mixed};
 #define MODES (sizeof modes / sizeof *modes)
 
 __attribute__((format(printf, 1, 2))) static int wrong(const char *format, ...)
@@ -120,7 +120,7 @@ static int parse(struct load *load, int argc, char **argv)
         {"url", ARG_TEXT, &o->url, 0, 0, "URL",
          "default ws://127.0.0.1:8080/chat with a secret, ws://127.0.0.1:9001/ without", 0},
         {"connections", ARG_NUMBER, &o->connections, 1, 1000000, "N",
-         "default 100; history, connect: 10; fan-out: 21; idle: 5000", 0},
+         "default 100; history, connect: 10; fan-out: 21; idle: 5000; mixed: 1000", 0},
         {"pipeline", ARG_NUMBER, &o->pipeline, 1, 65536, "N",
          "closed loop: messages in flight on each connection; default 1", 0},
         {"rate", ARG_NUMBER, &o->rate, 1, 100000000, "N",

@@ -151,6 +151,12 @@ static const struct cell {
      false,
      NULL,
      0},
+    {"a mixed day, 1000 users",
+     {"mixed", "delivered", 1000, 1, 20, 1000, 0, false},
+     CHAT,
+     true,
+     NULL,
+     0},
     {"fan-out, 20 devices", {"fan-out", "delivered", 21, 4, 20, 0, 0, false}, CHAT, false, NULL, 0},
     {"history, pages of 50",
      {"history", "pages", 10, 1, 100, 0, 0, false},
@@ -184,11 +190,25 @@ struct suite {
     double sync_us[2];
 };
 
+/* The first of its sort is ours. */
+static size_t ours(size_t i)
+{
+    size_t own = 0;
+    while (contenders[own].sort != contenders[i].sort)
+        own++;
+    return own;
+}
+
+/* The peers know no typing and no lists of conversations, and bare protocols no connecting. */
 static bool takes_part(const struct suite *s, size_t cell, size_t i)
 {
-    return s->there[i] && (cells[cell].sorts & (int)contenders[i].sort) &&
-           !(s->quick && cells[cell].large) &&
-           !(contenders[i].protocol[0] != 'w' && strcmp(cells[cell].m.mode, "connect") == 0);
+    const struct contender *c = &contenders[i];
+    const char *mode = cells[cell].m.mode;
+    if (!s->there[i] || !(cells[cell].sorts & (int)c->sort) || (s->quick && cells[cell].large))
+        return false;
+    if (strcmp(mode, "connect") == 0)
+        return strcmp(c->protocol, "ws") == 0;
+    return strcmp(mode, "mixed") != 0 || ours(i) == i;
 }
 
 /* ---- measuring --------------------------------------------------------------------------- */
@@ -237,7 +257,8 @@ static void measure_idle(struct suite *s)
     for (size_t i = 0; i < CONTENDERS; i++) {
         struct contender *c = &contenders[i];
         struct measure m = {.mode = "idle", .connections = s->idle, .seconds = 0.2};
-        if (!s->there[i] || c->floor || c->protocol[0] != 'w' || !contender_start(c, &s->places))
+        if (!s->there[i] || c->floor || strcmp(c->protocol, "ws") != 0 ||
+            !contender_start(c, &s->places))
             continue;
         contender_measure(c, &s->places, &m, &s->idle_samples[i]);
         contender_end(c);
@@ -255,15 +276,6 @@ static void write_secret(const struct suite *s)
 }
 
 /* ---- the score --------------------------------------------------------------------------- */
-
-/* The first of its sort is ours. */
-static size_t ours(size_t i)
-{
-    size_t own = 0;
-    while (contenders[own].sort != contenders[i].sort)
-        own++;
-    return own;
-}
 
 static struct score_line *new_line(struct suite *s, const char *what, const char *unit,
                                    const char *peer)

@@ -157,6 +157,15 @@ static void idle_tells_what_connections_take(void **state)
     number_of(line, NULL, "kernel_each");
 }
 
+static void a_mixed_day_has_talks_readers_and_lost_connections(void **state)
+{
+    static const char *const series[] = {"acknowledged", "delivered", "read", "reconnected"};
+    (void)state;
+    const char *line = run_chat("mixed", "40", "--rate", "2000");
+    for (size_t i = 0; i < sizeof series / sizeof *series; i++)
+        assert_true(number_of(line, series[i], "count") > 0);
+}
+
 static void the_suite_writes_its_report(void **state)
 {
     struct folder folder;
@@ -225,6 +234,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(history_reads_pages_and_snippets),
         cmocka_unit_test(connect_opens_and_registers_again_and_again),
         cmocka_unit_test(idle_tells_what_connections_take),
+        cmocka_unit_test(a_mixed_day_has_talks_readers_and_lost_connections),
         cmocka_unit_test(the_suite_writes_its_report),
         cmocka_unit_test(every_part_of_the_core_is_measured),
     };

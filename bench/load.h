@@ -146,7 +146,6 @@ static inline bool load_begins(struct slice s, struct slice with)
 #define LOAD_ACKNOWLEDGED SLICE("{\"event\":\"message\",\"data\":{\"success\":true}")
 #define LOAD_DELIVERED SLICE("{\"event\":\"message\",\"data\":{\"id\":")
 #define LOAD_PAGE SLICE("{\"event\":\"conversation\"")
-#define LOAD_SNIPPET SLICE("{\"event\":\"snippets\"")
 #define LOAD_END SLICE("{\"event\":\"end\"")
 
 /* ---- for the program ---------------------------------------------------------------------- */

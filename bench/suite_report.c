@@ -1,0 +1,140 @@
+#include "base/version.h"
+#include "report.h"
+#include "run.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+/* One number of the known samples: their median and range. False: there are none. */
+static bool fold(const struct suite *s, size_t cell, size_t i, size_t offset,
+                 struct report_bar *bar)
+{
+    double values[SCORE_ROUNDS_MAX];
+    size_t n = 0;
+    for (uint32_t r = 0; r < s->rounds; r++)
+        if (s->samples[cell][i][r].known)
+            memcpy(&values[n++], (const char *)&s->samples[cell][i][r] + offset, sizeof *values);
+    if (n == 0)
+        return false;
+    *bar = (struct report_bar){.name = suite_contenders[i].name, .own = suite_ours(i) == i};
+    bar->value = score_median(values, n);
+    score_range(values, n, &bar->low, &bar->high);
+    return true;
+}
+
+static void plot_bars(FILE *f, const struct suite *s, size_t cell, const char *unit, size_t offset)
+{
+    struct report_bar bars[SUITE_CONTENDERS];
+    size_t n = 0;
+    for (size_t i = 0; i < SUITE_CONTENDERS; i++)
+        n += fold(s, cell, i, offset, &bars[n]);
+    if (n)
+        report_bars(f, suite_cells[cell].what, unit, bars, n);
+}
+
+static void plot_latencies(FILE *f, const struct suite *s, size_t cell)
+{
+    static const char *const labels[] = {"p50", "p90", "p99", "p99.9", "p99.99", "max"};
+    static double y[SUITE_CONTENDERS][SAMPLE_LATENCIES];
+    struct report_curve curves[SUITE_CONTENDERS];
+    size_t n = 0;
+    for (size_t i = 0; i < SUITE_CONTENDERS; i++) {
+        struct report_bar bar;
+        bool known = true;
+        for (size_t k = 0; k < SAMPLE_LATENCIES && known; k++) {
+            known =
+                fold(s, cell, i, offsetof(struct sample, latency_us) + k * sizeof(double), &bar);
+            y[n][k] = bar.value;
+        }
+        if (known) {
+            curves[n] = (struct report_curve){suite_contenders[i].name, y[n]};
+            n++;
+        }
+    }
+    if (n)
+        report_curves(f, suite_cells[cell].what, "latency in us", labels, SAMPLE_LATENCIES, curves,
+                      n);
+}
+
+static void plot_memory(FILE *f, const struct suite *s, const char *title, size_t offset)
+{
+    struct report_bar bars[SUITE_CONTENDERS];
+    size_t n = 0;
+    for (size_t i = 0; i < SUITE_CONTENDERS; i++) {
+        double value;
+        if (!s->idle_samples[i].known)
+            continue;
+        memcpy(&value, (const char *)&s->idle_samples[i] + offset, sizeof value);
+        bars[n++] =
+            (struct report_bar){suite_contenders[i].name, value, value, value, suite_ours(i) == i};
+    }
+    report_bars(f, title, "bytes", bars, n);
+}
+
+static void write_profile(FILE *f, const struct suite *s)
+{
+    report_heading(f, "Where the time goes");
+    fputs("<p>CPU time of the server a message, the share of it that is spent in user space (by "
+          "the "
+          "kernel's ticks), and the system calls of a message (by strace, in a run of their "
+          "own).</p>\n"
+          "<table><tr><th>what<th>server<th>us CPU<th>us in user space<th>system "
+          "calls<th>which</tr>\n",
+          f);
+    for (size_t cell = 0; cell < SUITE_CELLS; cell++)
+        for (size_t i = 0; i < SUITE_CONTENDERS; i++) {
+            struct report_bar cpu, share;
+            const struct sample *calls = &s->calls[cell][i];
+            if (!fold(s, cell, i, offsetof(struct sample, cpu_us), &cpu) ||
+                !fold(s, cell, i, offsetof(struct sample, user_share), &share))
+                continue;
+            fprintf(f, "<tr><td>%s<td>%s<td>%.2f<td>%.2f<td>", suite_cells[cell].what,
+                    suite_contenders[i].name, cpu.value, cpu.value * share.value);
+            fprintf(f, calls->calls > 0 ? "%.2f<td>" : "<td>", calls->calls);
+            fprintf(f, "%s</tr>\n", calls->call_names);
+        }
+    fputs("</table>\n", f);
+}
+
+void suite_write_report(const struct suite *s)
+{
+    char intro[512];
+    struct utsname kernel;
+    uname(&kernel);
+    snprintf(intro, sizeof intro,
+             "parley %s on Linux %.60s, %s, %ld processors. %u rounds of %.2g s, interleaved; bars "
+             "are "
+             "medians, the lines on them the spread of the rounds.%s",
+             PARLEY_VERSION, kernel.release, kernel.machine, sysconf(_SC_NPROCESSORS_ONLN),
+             s->rounds, s->seconds,
+             s->quick ? " <b>A smoke run, whose figures say nothing.</b>" : "");
+    FILE *f = fopen(s->report_path, "we");
+    if (!f)
+        run_die(errno, "%s", s->report_path);
+    report_begin(f, "parley beside others", intro);
+    report_heading(f, "Throughput, and the server's CPU time a message");
+    for (size_t cell = 0; cell < SUITE_CELLS; cell++)
+        if (!suite_cells[cell].m.rate) {
+            plot_bars(f, s, cell, "a second", offsetof(struct sample, per_second));
+            plot_bars(f, s, cell, "us of CPU each", offsetof(struct sample, cpu_us));
+        }
+    report_heading(f, "Latency");
+    fprintf(f,
+            "<p>write + fdatasync here: %.0f us where the file grows, %.0f us where it is "
+            "overwritten "
+            "(p50).</p>\n",
+            s->sync_us[0][0], s->sync_us[0][1]);
+    for (size_t cell = 0; cell < SUITE_CELLS; cell++)
+        plot_latencies(f, s, cell);
+    report_heading(f, "Memory of an idle connection");
+    plot_memory(f, s, "the server's own (PSS)", offsetof(struct sample, pss_each));
+    plot_memory(f, s, "the kernel's, both ends", offsetof(struct sample, kernel_each));
+    write_profile(f, s);
+    report_heading(f, "All of it");
+    score_print_html(&s->score, f);
+    report_end(f);
+    fclose(f);
+}

@@ -16,8 +16,9 @@
 
 #define SEGMENTS 6 /* at most */
 
-/* Gives head and records checks that match, as far as they can be found. The place is kept small: it
-   bounds the numbers of conversations, and with them the memory that they take. */
+/* Gives head and records checks that match, as far as they can be found. The places, where the segment
+   begins and where an arranged one ends, are kept small: they bound the numbers of conversations, and
+   with them the memory that they take. */
 static void mend(uint8_t *p, size_t n)
 {
     struct segment_head head;
@@ -25,7 +26,8 @@ static void mend(uint8_t *p, size_t n)
     uint32_t version;
     if (n < SEGMENT_HEAD)
         return;
-    memset(p + 19, 0, 5);
+    memset(p + 16 + 3, 0, 5);
+    memset(p + 48 + 3, 0, 5);
     le32_store(p + 60, crc32c(0, p, 60));
     if (segment_head_read(&head, p, &version) != SEGMENT_HEAD_OK)
         return;

@@ -42,7 +42,7 @@ static void plot_latencies(FILE *f, const struct suite *s, size_t cell)
     struct report_curve curves[SUITE_CONTENDERS];
     size_t n = 0;
     for (size_t i = 0; i < SUITE_CONTENDERS; i++) {
-        struct report_bar bar;
+        struct report_bar bar = {.name = NULL};
         bool known = true;
         for (size_t k = 0; k < SAMPLE_LATENCIES && known; k++) {
             known =

@@ -125,7 +125,7 @@ $(B)/parleyd: $(B)/obj/src/server/main.o $(LIB)
 $(B)/%: $(B)/obj/tools/%.o $(TOOL_LIB) $(LIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^
 
-$(B)/%: $(B)/obj/bench/%.o $(BENCH_LIB) $(LIB)
+$(B)/%: $(B)/obj/bench/%.o $(BENCH_LIB) $(TOOL_LIB) $(LIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) -ldl -lm
 $(B)/micro-bench: $(PERF_PARTS:%=$(B)/obj/%)
 

@@ -14,11 +14,11 @@
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
 
+#include "../tools/client/url.h"
 #include "base/buf.h"
 #include "base/exit.h"
 #include "codec/jwt.h"
 #include "histogram.h"
-#include "net/url.h"
 #include "net/websocket.h"
 #include "usage.h"
 

@@ -6,9 +6,9 @@
 #ifndef BENCH_PARLEYD_H
 #define BENCH_PARLEYD_H
 
+#include "../tools/client/url.h"
 #include "codec/hmac.h"
 #include "codec/jwt.h"
-#include "net/url.h"
 #include "net/websocket.h"
 
 #include <stdio.h>

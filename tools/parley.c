@@ -11,9 +11,9 @@
 #include "base/exit.h"
 #include "base/version.h"
 #include "chat/wire.h"
+#include "client/url.h"
 #include "codec/jwt.h"
 #include "codec/utf8.h"
-#include "net/url.h"
 #include "net/websocket.h"
 
 #include <errno.h>

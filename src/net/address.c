@@ -2,7 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
@@ -30,15 +30,40 @@ static const char *address_parse_unix(struct address *out, const char *path)
     return NULL;
 }
 
-static bool port_is_valid(const char *text)
+/* The port, or -1. */
+static int address_port(const char *text)
 {
-    unsigned value = 0;
+    int value = 0;
     size_t n = strspn(text, "0123456789");
     if (n == 0 || n > 5 || text[n])
-        return false;
+        return -1;
     for (; *text; text++)
-        value = value * 10 + (unsigned)(*text - '0');
-    return value <= 65535;
+        value = value * 10 + (*text - '0');
+    return value <= 65535 ? value : -1;
+}
+
+static bool address_set_v4(struct address *out, const char *host, int port)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    bool set = inet_pton(AF_INET, host, &v4.sin_addr) == 1;
+    memcpy(&out->storage, &v4, sizeof v4);
+    out->n = sizeof v4;
+    return set;
+}
+
+/* With a zone, %eth0, where the address means something on one link only. */
+static bool address_set_v6(struct address *out, char *host, int port)
+{
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+    char *zone = strchr(host, '%');
+    if (zone) {
+        *zone = 0;
+        v6.sin6_scope_id = if_nametoindex(zone + 1);
+    }
+    bool set = inet_pton(AF_INET6, host, &v6.sin6_addr) == 1 && (!zone || v6.sin6_scope_id);
+    memcpy(&out->storage, &v6, sizeof v6);
+    out->n = sizeof v6;
+    return set;
 }
 
 const char *address_parse(struct address *out, const char *text)
@@ -46,7 +71,8 @@ const char *address_parse(struct address *out, const char *text)
     if (strncmp(text, "unix:", 5) == 0)
         return address_parse_unix(out, text + 5);
     const char *colon = strrchr(text, ':');
-    if (!colon || !port_is_valid(colon + 1))
+    int port = colon ? address_port(colon + 1) : -1;
+    if (port < 0)
         return "expected HOST:PORT, [V6]:PORT or unix:PATH, with a port from 0 to 65535";
     size_t n = (size_t)(colon - text);
     char host[256];
@@ -59,18 +85,10 @@ const char *address_parse(struct address *out, const char *text)
         return "expected HOST:PORT; an IPv6 address stands in brackets, [::1]:8080";
     memcpy(host, text, n);
     host[n] = 0;
-    struct addrinfo hints = {.ai_family = bracketed ? AF_INET6 : AF_UNSPEC,
-                             .ai_socktype = SOCK_STREAM,
-                             .ai_flags = bracketed ? AI_NUMERICHOST : 0};
     /* A machine may name itself by ::1 first; whoever says localhost means the usual one. */
-    if (strcmp(host, "localhost") == 0)
-        hints.ai_family = AF_INET;
-    struct addrinfo *found;
-    if (getaddrinfo(host, colon + 1, &hints, &found))
-        return "the host has no address";
-    memcpy(&out->storage, found->ai_addr, found->ai_addrlen);
-    out->n = found->ai_addrlen;
-    freeaddrinfo(found);
+    const char *number = strcmp(host, "localhost") == 0 ? "127.0.0.1" : host;
+    if (!(bracketed ? address_set_v6(out, host, port) : address_set_v4(out, number, port)))
+        return "the host is no number; expected one like 192.0.2.1, [2001:db8::1], or localhost";
     return NULL;
 }
 

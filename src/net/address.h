@@ -1,8 +1,8 @@
 /*
  * address: the text forms of socket addresses, HOST:PORT, [V6]:PORT and unix:PATH.
  *
- * HOST is a name or a number; names are resolved by the system, which may take its time: at start
- * only. Port 0 takes a free one.
+ * HOST is a number or localhost, which is 127.0.0.1: a server that waits for the answer of another
+ * machine before it listens is none for an appliance. V6 may have a zone, %eth0. Port 0 takes a free one.
  */
 #ifndef NET_ADDRESS_H
 #define NET_ADDRESS_H

@@ -1,10 +1,10 @@
 /* The programs beside the server, run as their users run them. */
+#include "../../tools/client/url.h"
 #include "../support/program.h"
 #include "base/exit.h"
 #include "codec/json.h"
 #include "codec/jwt.h"
 #include "net/listener.h"
-#include "net/url.h"
 #include "net/websocket.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* Addresses and URLs: what was understood is written in a form that means the same. Names are not
    resolved here: only numbers are hosts. */
+#include "../../tools/client/url.h"
 #include "fuzz.h"
-#include "net/url.h"
 
 #include <netdb.h>
 

@@ -36,6 +36,7 @@ static void good_texts_are_parsed_and_formatted_back(void **state)
         {"localhost:80", "127.0.0.1:80", true},
         {"[::1]:8080", "[::1]:8080", true},
         {"[::]:0", "[::]:0", false},
+        {"[fe80::1%lo]:80", "[fe80::1]:80", false},
         {"[2001:db8::1]:443", "[2001:db8::1]:443", false},
         {"[2001:DB8:0:0:0:0:0:1]:443", "[2001:db8::1]:443", false},
         {"[::ffff:127.0.0.1]:80", "[::ffff:127.0.0.1]:80", false},
@@ -56,7 +57,7 @@ static void good_texts_are_parsed_and_formatted_back(void **state)
 #define EXPECTED "expected HOST:PORT, [V6]:PORT or unix:PATH, with a port from 0 to 65535"
 #define BRACKETS "expected HOST:PORT; an IPv6 address stands in brackets, [::1]:8080"
 #define PATH "the path of a unix socket has 1 to 107 bytes"
-#define NO_HOST "the host has no address"
+#define NO_HOST "the host is no number; expected one like 192.0.2.1, [2001:db8::1], or localhost"
 
 static void bad_texts_are_refused_with_what_is_right(void **state)
 {
@@ -85,6 +86,9 @@ static void bad_texts_are_refused_with_what_is_right(void **state)
         {"[localhost]:80", NO_HOST},
         {"[::1:80", BRACKETS},
         {"256.0.0.1:80", NO_HOST},
+        {"example.net:80", NO_HOST},
+        {"[fe80::1%no-such-link]:80", NO_HOST},
+        {"[fe80::1%]:80", NO_HOST},
         {"unix:", PATH},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

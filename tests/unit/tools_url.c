@@ -1,4 +1,4 @@
-#include "net/url.h"
+#include "../../tools/client/url.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,6 +33,7 @@ static void what_is_missing_has_its_default(void **state)
     expect_parts("ws://127.0.0.1:8080", "127.0.0.1:8080", "127.0.0.1:8080", "/");
     expect_parts("ws://127.0.0.1/x", "127.0.0.1:80", "127.0.0.1", "/x");
     expect_parts("ws://[::1]/x", "[::1]:80", "[::1]", "/x");
+    expect_parts("ws://localhost/", "127.0.0.1:80", "localhost", "/");
     expect_parts("ws+unix:a.sock", "unix:a.sock", "localhost", "/");
 }
 
@@ -47,6 +48,8 @@ static void what_is_no_url_is_refused(void **state)
                                         "ws:///chat",
                                         "ws://me@127.0.0.1/",
                                         "ws://127.0.0.1:99999/",
+                                        "ws://localhost:99999/",
+                                        "ws://no-such-host.invalid/",
                                         "ws://127.0.0.1:1?a",
                                         "ws://127.0.0.1:1/a b",
                                         "ws://127.0.0.1:1/a\r\nX: y",

@@ -1,10 +1,11 @@
 /*
  * url: where a WebSocket client connects to: ws://HOST:PORT/PATH, or ws+unix:SOCKET:/PATH.
  *
- * The port is 80 and the path is "/" where they are missing. Names are resolved by the system.
+ * The port is 80 and the path is "/" where they are missing. Names are resolved by the
+ * system, which may take its time.
  */
-#ifndef NET_URL_H
-#define NET_URL_H
+#ifndef CLIENT_URL_H
+#define CLIENT_URL_H
 
 #include "net/address.h"
 

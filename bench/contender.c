@@ -209,6 +209,23 @@ void contender_measure(const struct contender *c, const struct contender_places 
     waitpid(pid, NULL, 0);
 }
 
+void contender_profile(const struct contender *c, const struct contender_places *places,
+                       const struct measure *m, struct profile *out)
+{
+    char number[24], seconds[24], line[256];
+    struct sample sample;
+    pid_t pid;
+    snprintf(number, sizeof number, "%d", (int)c->pid);
+    snprintf(seconds, sizeof seconds, "%.3f", m->seconds);
+    const char *const args[] = {"@rooms", number, seconds, "%obj/src", NULL};
+    FILE *f = start(places, args, 1, false, &pid);
+    contender_measure(c, places, m, &sample);
+    for (*out = (struct profile){0}; out->n < PROFILE_ROOMS && fgets(line, sizeof line, f);)
+        out->n += sscanf(line, "%15s %lf", out->rooms[out->n].name, &out->rooms[out->n].share) == 2;
+    fclose(f);
+    waitpid(pid, NULL, 0);
+}
+
 void contender_sync_floor(const struct contender_places *places, double seconds, double us[2])
 {
     char text[24], line[1024];

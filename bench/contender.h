@@ -64,6 +64,21 @@ struct sample {
 void contender_measure(const struct contender *c, const struct contender_places *places,
                        const struct measure *m, struct sample *out);
 
+#define PROFILE_ROOMS 12
+
+/* Where the server's time goes while it is measured: a part of it for each room of src, for the kernel,
+   for the C library. For our own servers; none where perf is missing or may not look. */
+struct profile {
+    size_t n;
+    struct {
+        char name[16];
+        double share;
+    } rooms[PROFILE_ROOMS];
+};
+
+void contender_profile(const struct contender *c, const struct contender_places *places,
+                       const struct measure *m, struct profile *out);
+
 /* What write + fdatasync take, p50: where a file grows, where one is overwritten. */
 void contender_sync_floor(const struct contender_places *places, double seconds, double us[2]);
 

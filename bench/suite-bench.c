@@ -4,8 +4,8 @@
  *
  * All servers run from the beginning to the end. In each round every cell is measured with every server
  * that can do it, one after the other, by parley-bench; so what disturbs one disturbs its neighbours. What
- * memory connections take is measured of new processes, and what system calls are made in runs of their
- * own, since strace makes a server slower.
+ * memory connections take is measured of new processes, and what system calls are made, and where the time
+ * goes, in runs of their own, since strace and perf make a server slower.
  */
 #include "base/args.h"
 #include "base/exit.h"
@@ -35,15 +35,20 @@ static void measure_round(struct suite *s, uint32_t round)
         }
 }
 
-static void measure_calls(struct suite *s)
+/* What the report says beside the figures: system calls, and the rooms where the time goes. */
+static void measure_profiles(struct suite *s)
 {
     for (size_t cell = 0; cell < SUITE_CELLS; cell++)
         for (size_t i = 0; i < SUITE_CONTENDERS; i++) {
             struct measure m = suite_cells[cell].m;
-            m.seconds = 0.2;
+            m.seconds = s->quick ? 0.1 : 1.5; /* perf takes its time to begin */
+            if (!suite_takes_part(s, cell, i) || suite_cells[cell].large || (s->quick && cell))
+                continue;
+            if (suite_ours(i) == i)
+                contender_profile(&suite_contenders[i], &s->places, &m, &s->profiles[cell][i]);
             m.calls = true;
-            if (suite_takes_part(s, cell, i) && !suite_cells[cell].large && !(s->quick && cell))
-                contender_measure(&suite_contenders[i], &s->places, &m, &s->calls[cell][i]);
+            m.seconds = 0.2;
+            contender_measure(&suite_contenders[i], &s->places, &m, &s->calls[cell][i]);
         }
 }
 
@@ -98,7 +103,7 @@ static int work(void *ctx, const char *path)
         fprintf(stderr, "suite-bench: round %u of %u\n", r + 1, s->rounds);
         measure_round(s, r);
     }
-    measure_calls(s);
+    measure_profiles(s);
     end_all();
     measure_idle(s);
     suite_score(s);

@@ -41,6 +41,7 @@ struct suite {
     bool there[SUITE_CONTENDERS];
     struct sample samples[SUITE_CELLS][SUITE_CONTENDERS][SCORE_ROUNDS_MAX];
     struct sample idle_samples[SUITE_CONTENDERS], calls[SUITE_CELLS][SUITE_CONTENDERS];
+    struct profile profiles[SUITE_CELLS][SUITE_CONTENDERS]; /* of what is ours */
     struct score score;
     /* Two for each cell and contender: throughput and CPU. */
     struct score_line lines[SUITE_CELLS * (SUITE_CONTENDERS * 2 + 3) + SUITE_CONTENDERS];

@@ -74,6 +74,36 @@ static void plot_memory(FILE *f, const struct suite *s, const char *title, size_
     report_bars(f, title, "bytes", bars, n);
 }
 
+/* Of ours, what each room takes of the time of a message. */
+static void write_rooms(FILE *f, const struct suite *s)
+{
+    fputs("<p>parley's time by room, in ns of CPU a message: samples of perf in a run of their "
+          "own, times "
+          "the CPU time above. codec, net, store and chat are rooms of src; libc is mostly "
+          "memcpy.</p>\n"
+          "<table><tr><th>what<th>server<th>kernel<th>user space<th>of which</tr>\n",
+          f);
+    for (size_t cell = 0; cell < SUITE_CELLS; cell++)
+        for (size_t i = 0; i < SUITE_CONTENDERS; i++) {
+            const struct profile *p = &s->profiles[cell][i];
+            struct report_bar cpu;
+            double kernel = 0;
+            if (!p->n || !fold(s, cell, i, offsetof(struct sample, cpu_us), &cpu))
+                continue;
+            for (size_t k = 0; k < p->n; k++)
+                if (strcmp(p->rooms[k].name, "kernel") == 0)
+                    kernel = p->rooms[k].share;
+            fprintf(f, "<tr><td>%s<td>%s<td>%.0f<td>%.0f<td>", suite_cells[cell].what,
+                    suite_contenders[i].name, cpu.value * kernel * 1000,
+                    cpu.value * (1 - kernel) * 1000);
+            for (size_t k = 0; k < p->n; k++)
+                if (strcmp(p->rooms[k].name, "kernel") != 0)
+                    fprintf(f, "%s %.0f ", p->rooms[k].name, cpu.value * p->rooms[k].share * 1000);
+            fputs("</tr>\n", f);
+        }
+    fputs("</table>\n", f);
+}
+
 static void write_profile(FILE *f, const struct suite *s)
 {
     report_heading(f, "Where the time goes");
@@ -133,6 +163,7 @@ void suite_write_report(const struct suite *s)
     plot_memory(f, s, "the server's own (PSS)", offsetof(struct sample, pss_each));
     plot_memory(f, s, "the kernel's, both ends", offsetof(struct sample, kernel_each));
     write_profile(f, s);
+    write_rooms(f, s);
     report_heading(f, "All of it");
     score_print_html(&s->score, f);
     report_end(f);

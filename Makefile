@@ -95,7 +95,7 @@ FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] tools/*/*.[ch] bench/*
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test everywhere size dist test-suite list-tests test-tools conformance sim model soak crash mutants perf-check perf-record check install clean help bench-store fuzz fuzz-programs coverage bench microbench bench-storm bench-socketio
+.PHONY: all run test everywhere size dist test-suite list-tests test-tools conformance sim model soak crash mutants perf-check perf-record check install clean help bench-store fuzz fuzz-programs coverage bench microbench bench-storm bench-socketio footprint
 
 all: $(PROGRAMS)
 
@@ -258,6 +258,11 @@ bench: $(PROGRAMS)
 	@bench/peers/install build/bench '$(CC)'
 	@$(B)/suite-bench $(BENCH)
 
+# What parley and other servers take: files, memory, time of a start. ROUNDS: starts of each.
+footprint:
+	@bench/peers/install build/bench '$(CC)'
+	@bench/footprint $(ROUNDS)
+
 # The parts of the core, each beside the plain way to do it. BENCH: further options.
 microbench: $(B)/micro-bench
 	@$(B)/micro-bench $(BENCH)
@@ -300,6 +305,7 @@ help:
 	@echo "make crash      kill -9 of the real server under load, KILLS=1000 times"
 	@echo "make mutants    plants bugs, which the simulation or the model must find"
 	@echo "make bench      parley beside other servers and the floor, in 10 minutes; BENCH=--quick: does it run?"
+	@echo "make footprint  files, memory and start of parley and of other servers, as a table"
 	@echo "make microbench the core's parts, each beside the plain way to do it"
 	@echo "make bench-store  the store's speed on this disk, beside SQLite; BENCH='--rounds 9' for options"
 	@echo "make bench-storm  a pair of users beside 10000 idle ones, floods and readers that do not read"

@@ -64,11 +64,17 @@ void answer_free(struct session *s)
     s->held->answer = NULL;
 }
 
+bool answer_is_in_frame(const struct session *s)
+{
+    const struct answer *a = answer_find(s);
+    return a && a->begun && a->part == ANSWER_PAGE;
+}
+
 /* Out of memory, or a log that cannot be read. A close frame can be sent as long as no other frame is
    half sent. */
 static void answer_fail(struct session *s)
 {
-    if (answer_of(s)->begun && answer_of(s)->part == ANSWER_PAGE) {
+    if (answer_is_in_frame(s)) {
         stream_close(&s->ws.stream);
         return;
     }

@@ -26,6 +26,9 @@ void answer_continue(struct session *s);
 /* Goes on with those that waited for the disk. */
 void answer_continue_waiting(struct chat *chat);
 
+/* Whether a frame is half sent, so that no other one can be. */
+bool answer_is_in_frame(const struct session *s);
+
 /* Forgets the answer, if there is one. */
 void answer_free(struct session *s);
 

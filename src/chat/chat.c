@@ -77,6 +77,9 @@ static void on_request(struct websocket *ws, const struct http_head *request)
         polling_request(session_of(ws), request, origin_is_allowed(chat, request));
     } else if (!slice_eq(request->path, SLICE("/chat"))) {
         chat->options.on_request(chat->options.ctx, ws, request);
+    } else if (session_of(ws)->leaving) {
+        websocket_respond(ws, 503, "text/plain; charset=utf-8", "",
+                          SLICE("The server is shutting down.\n"), false);
     } else if (!origin_is_allowed(chat, request)) {
         websocket_respond(ws, 403, "text/plain; charset=utf-8", "",
                           SLICE("This Origin is not allowed here; see --origin.\n"), false);

@@ -40,8 +40,8 @@ struct chat_options {
     /* Answers requests for other paths than /chat and /socket.io/, as websocket.h's on_request. */
     void (*on_request)(void *ctx, struct websocket *ws, const struct http_head *request);
     /* NULL, or why there can be no further session; may be NULL itself. Asked about those that need no
-       further socket. */
-    const char *(*full)(void *ctx);
+       further socket, while so many of them have not registered. */
+    const char *(*full)(void *ctx, uint32_t strangers);
     void *ctx;
 };
 
@@ -66,6 +66,7 @@ struct chat {
     struct table sids; /* of Engine.IO sessions that poll: places in `polls` */
     struct poll **polls;
     uint32_t polls_n, polls_cap;
+    uint32_t strangers; /* of these, the sessions without a user */
     struct backoff backoff;
     struct list waiting; /* answers that wait for the disk */
     struct list typing;  /* of struct typing, the next to be due first */

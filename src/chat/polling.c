@@ -14,6 +14,8 @@
 /* Bytes that one answer has at most, unless a single packet is longer. */
 #define POLLING_BATCH (64 << 10)
 #define POLLING_SEPARATOR "\x1e"
+/* Sessions that one connection opens, at most: a client needs one, those that it leaves are held for 30 s. */
+#define POLLING_HANDSHAKES 4
 
 struct poll {
     char sid[SOCKETIO_SID];
@@ -46,21 +48,19 @@ static const char *fields(struct chat *chat, struct slice origin, const char *mo
     return out->failed ? "" : (const char *)out->p;
 }
 
-static void respond(struct session *c, struct slice origin, unsigned status, const char *type,
-                    struct slice body)
-{
-    websocket_respond(&c->ws, status, type, fields(session_chat(c), origin, ""), body, false);
-}
-
-/* A connection that waits for the answer of this session's gets it. */
+/* A connection that waits for the answer of this session's gets it. One that was told to go is kept for a moment
+   where there is more to come for. */
 static void answer(struct poll *p, struct session **waits, const char *type, struct slice body)
 {
     struct session *c = *waits;
-    bool last = c->leaving && !p->session->ws.stream.queued;
     *waits = NULL;
     c->poll = NULL;
-    c->ws.kept &= !last;
-    respond(c, slice_of(p->origin, p->origin_n), 200, type, body);
+    if (c->leaving && !p->session->ws.stream.queued)
+        c->ws.kept = false;
+    websocket_respond(&c->ws, 200, type,
+                      fields(session_chat(c), slice_of(p->origin, p->origin_n), ""), body, false);
+    if (c->leaving)
+        session_leave(c);
 }
 
 #define TEXT "text/plain; charset=UTF-8"
@@ -116,6 +116,8 @@ static void continue_answer(struct poll *p)
         p->get = NULL;
         c->poll = NULL;
         websocket_responded(&c->ws);
+        if (c->leaving)
+            session_leave(c);
     } else if (to->queued > STREAM_HIGH) {
         stream_want_drained(to);
     }
@@ -166,7 +168,8 @@ static void begin_answer(struct poll *p)
 static void on_output(struct stream *stream)
 {
     struct poll *p = session_of(websocket_of(stream))->poll;
-    if (!p->get || stream_closed(stream) || !stream->queued)
+    /* A GET that went away takes the session with it: what is lost must not look as if it had arrived. */
+    if (!p->get || stream_ending(&p->get->ws.stream) || stream_closed(stream) || !stream->queued)
         return;
     if (p->left)
         continue_answer(p);
@@ -269,6 +272,7 @@ static void poll_free(struct chat *chat, struct poll *p)
             stream_close(&last->session->ws.stream);
     }
     chat->polls_n--;
+    chat->strangers -= !p->session->user;
     chat->kind.stream.set->memory -= sizeof *p + p->origin_n;
     free(p);
 }
@@ -367,7 +371,9 @@ static void take_over(struct session *w)
 void polling_probe(struct session *w, struct slice packet)
 {
     struct poll *p = w->poll;
-    if (slice_eq(packet, SLICE("2probe"))) {
+    if (!session_charge(w)) {
+        websocket_close(&w->ws, CLOSE_POLICY, "more packets than the rate allows");
+    } else if (slice_eq(packet, SLICE("2probe"))) {
         websocket_send(&w->ws, FRAME_TEXT, SLICE("3probe"));
         p->probed = true;
         polling_timer(w);
@@ -399,17 +405,30 @@ enum engine_error {
     BAD_METHOD,
     BAD_REQUEST,
     FORBIDDEN,
-    BAD_VERSION
+    BAD_VERSION,
+    NO_ERROR
 };
 
 struct call {
     struct session *c;
     const struct http_head *request;
+    struct poll *poll; /* the sid's; NULL: there is no sid, or no session of it */
     struct slice origin, transport, eio, sid;
-    bool upgrade, jsonp, head_only;
+    bool polling, upgrade, jsonp, get, head_only;
 };
 
-static void refuse(const struct call *call, enum engine_error error)
+/* The connection ends with a refusal: nobody is refused again and again for the price of one. */
+static void refuse(const struct call *call, unsigned status, const char *type, const char *more,
+                   struct slice body)
+{
+    struct session *c = call->c;
+    c->ws.kept = false;
+    websocket_respond(&c->ws, status, type,
+                      fields(session_chat(c), status == 403 ? SLICE("") : call->origin, more), body,
+                      call->head_only);
+}
+
+static void refuse_error(const struct call *call, enum engine_error error)
 {
     static const char *const messages[] = {
         [UNKNOWN_TRANSPORT] = "Transport unknown",
@@ -420,15 +439,13 @@ static void refuse(const struct call *call, enum engine_error error)
         [BAD_VERSION] = "Unsupported protocol version",
     };
     char body[96];
-    struct chat *chat = session_chat(call->c);
+    unsigned status = error == FORBIDDEN ? 403 : 400;
     if (call->upgrade) {
-        respond(call->c, call->origin, 400, "text/html", slice_str(messages[error]));
+        refuse(call, status, "text/html", "", slice_str(messages[error]));
         return;
     }
     int n = snprintf(body, sizeof body, "{\"code\":%d,\"message\":\"%s\"}", error, messages[error]);
-    websocket_respond(&call->c->ws, error == FORBIDDEN ? 403 : 400, "application/json",
-                      fields(chat, error == FORBIDDEN ? SLICE("") : call->origin, ""),
-                      slice_of(body, (size_t)n), call->head_only);
+    refuse(call, status, "application/json", "", slice_of(body, (size_t)n));
 }
 
 /* The parameters that count; of one that is there twice, the last. */
@@ -474,26 +491,27 @@ static void answer_preflight(const struct call *call)
                       SLICE(""), false);
 }
 
-static void take_get(struct poll *p, struct session *c)
+static void take_get(const struct call *call, struct poll *p)
 {
     if (p->get) {
         fail(p);
-        respond(c, slice_of(p->origin, p->origin_n), 400, TEXT, SLICE(""));
+        refuse(call, 400, TEXT, "", SLICE(""));
         return;
     }
-    p->get = c;
-    c->poll = p;
+    p->get = call->c;
+    call->c->poll = p;
     on_output(&p->session->ws.stream);
 }
 
-static void take_post(const struct call *call, struct poll *p)
+static void take_post(const struct call *call)
 {
+    struct poll *p = call->poll;
     const struct http_field *type = http_find(call->request, "content-type", NULL);
     bool binary = type && slice_eq(type->value, SLICE("application/octet-stream"));
     struct slice body = call->request->body;
     if (p->post || binary || !utf8_valid(body)) {
         fail(p);
-        respond(call->c, call->origin, 400, TEXT, SLICE(""));
+        refuse(call, 400, TEXT, "", SLICE(""));
         return;
     }
     p->post = call->c;
@@ -506,32 +524,38 @@ static void take_post(const struct call *call, struct poll *p)
 
 static void open_polling(const struct call *call)
 {
-    struct chat *chat = session_chat(call->c);
-    const char *full = chat->options.full ? chat->options.full(chat->options.ctx) : NULL;
+    struct session *c = call->c;
+    struct chat *chat = session_chat(c);
+    const char *full =
+        chat->options.full ? chat->options.full(chat->options.ctx, chat->strangers) : NULL;
     struct session *s = full ? NULL : session_new();
     struct poll *p = s ? poll_new(chat, call->origin) : NULL;
     if (!p) {
         free(s);
-        respond(call->c, call->origin, 503, TEXT, slice_str(full ? full : "Out of memory.\n"));
+        refuse(call, 503, TEXT, "", slice_str(full ? full : "Out of memory.\n"));
         return;
     }
     websocket_open_detached(&s->ws, &chat->polling);
-    s->ws.peer = call->c->ws.peer;
+    s->ws.peer = c->ws.peer;
     s->poll = p;
     p->session = s;
+    chat->strangers++;
     session_start(s);
     session_opened(s);
     socketio_open(s, p->sid);
-    take_get(p, call->c);
+    if (++c->handshakes == POLLING_HANDSHAKES)
+        c->ws.kept = false;
+    take_get(call, p);
 }
 
-static void open_websocket(const struct call *call, struct poll *p)
+static void open_websocket(const struct call *call)
 {
     struct session *c = call->c;
+    struct poll *p = call->poll;
     if (!websocket_upgrade(&c->ws, call->request))
         return;
     session_opened(c);
-    if (!call->sid.n) {
+    if (!p) {
         socketio_open(c, NULL);
     } else if (p->probe) {
         websocket_close(&c->ws, CLOSE_POLICY, "another upgrade of this session is under way");
@@ -543,6 +567,21 @@ static void open_websocket(const struct call *call, struct poll *p)
     }
 }
 
+/* What is wrong with a request, in the reference's order. */
+static enum engine_error judge(const struct call *call)
+{
+    bool version_4 = slice_eq(call->eio, SLICE("4"));
+    if (!call->polling && !slice_eq(call->transport, SLICE("websocket")))
+        return UNKNOWN_TRANSPORT;
+    if (call->sid.n && !call->poll)
+        return UNKNOWN_SID;
+    if (!call->sid.n && !call->get)
+        return BAD_METHOD;
+    if (call->polling == call->upgrade || call->jsonp || (call->poll && !version_4))
+        return BAD_REQUEST;
+    return version_4 ? NO_ERROR : BAD_VERSION;
+}
+
 void polling_request(struct session *c, const struct http_head *request, bool allowed)
 {
     struct call call = {.c = c, .request = request};
@@ -550,40 +589,30 @@ void polling_request(struct session *c, const struct http_head *request, bool al
     if (origin)
         call.origin = origin->value;
     read_query(request->query, &call);
+    call.get = slice_eq(request->method, SLICE("GET"));
     call.head_only = slice_eq(request->method, SLICE("HEAD"));
     call.upgrade = http_has_token(request, "upgrade", "websocket");
-    if (!call.head_only && !call.upgrade)
+    call.polling = slice_eq(call.transport, SLICE("polling"));
+    call.poll = call.sid.n ? find(session_chat(c), call.sid) : NULL;
+    bool opens = !call.poll || call.upgrade;
+    if (!call.upgrade && !(c->leaving && opens))
         websocket_keep(&c->ws, request);
-    bool polling = slice_eq(call.transport, SLICE("polling")), known = true;
-    bool get = slice_eq(request->method, SLICE("GET"));
-    struct poll *p = call.sid.n ? find(session_chat(c), call.sid) : NULL;
-    if (!allowed)
-        refuse(&call, FORBIDDEN);
-    else if (slice_eq(request->method, SLICE("OPTIONS")) && origin)
+    enum engine_error error = allowed ? judge(&call) : FORBIDDEN;
+    if (allowed && origin && slice_eq(request->method, SLICE("OPTIONS")))
         answer_preflight(&call);
-    else if (!polling && !slice_eq(call.transport, SLICE("websocket")))
-        refuse(&call, UNKNOWN_TRANSPORT);
-    else if (call.sid.n && !p)
-        refuse(&call, UNKNOWN_SID);
-    else if (!call.sid.n && !get)
-        refuse(&call, BAD_METHOD);
-    else if (polling == call.upgrade || call.jsonp || (p && !slice_eq(call.eio, SLICE("4"))))
-        refuse(&call, BAD_REQUEST);
-    else if (!slice_eq(call.eio, SLICE("4")))
-        refuse(&call, BAD_VERSION);
-    else
-        known = false;
-    if (known)
-        return;
-    if (!polling)
-        open_websocket(&call, p);
-    else if (!p)
+    else if (error != NO_ERROR)
+        refuse_error(&call, error);
+    else if (c->leaving && opens)
+        refuse(&call, 503, TEXT, "", SLICE("The server is shutting down.\n"));
+    else if (!call.polling)
+        open_websocket(&call);
+    else if (!call.poll)
         open_polling(&call);
-    else if (get)
-        take_get(p, c);
+    else if (call.get)
+        take_get(&call, call.poll);
     else if (slice_eq(request->method, SLICE("POST")))
-        take_post(&call, p);
+        take_post(&call);
     else
-        websocket_respond(&c->ws, 405, TEXT, "Allow: GET, POST, OPTIONS\r\n",
-                          SLICE("Only GET and POST are known here.\n"), call.head_only);
+        refuse(&call, 405, TEXT, "Allow: GET, POST, OPTIONS\r\n",
+               SLICE("Only GET and POST are known here.\n"));
 }

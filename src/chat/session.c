@@ -1,5 +1,6 @@
 #include "chat/session.h"
 
+#include "chat/answer.h"
 #include "chat/polling.h"
 #include "chat/presence.h"
 #include "chat/socketio.h"
@@ -209,19 +210,22 @@ static void send_in_turn(struct session *s, struct slice text)
 static int64_t session_check_silence(struct session *s)
 {
     int64_t idle = session_chat(s)->options.idle_ms, ping = session_ping_ms(session_chat(s));
-    int64_t silent = stream_silent_ms(&s->ws.stream);
-    if (s->framing == FRAMING_SOCKETIO && (uint32_t)(session_now(s) - s->beat) >= ping) {
-        send_in_turn(s, SLICE("2"));
-        s->beat = session_now(s);
+    int64_t silent = stream_silent_ms(&s->ws.stream), next = SESSION_TICK_MS;
+    if (s->framing == FRAMING_SOCKETIO) {
+        if ((uint32_t)(session_now(s) - s->beat) >= ping) {
+            (answer_is_in_frame(s) ? send_in_turn : send_now)(s, SLICE("2"));
+            s->beat = session_now(s);
+        }
+        next = ping - (uint32_t)(session_now(s) - s->beat);
     }
     if (!stream_readable(&s->ws.stream))
-        return SESSION_TICK_MS;
+        return next;
     if (silent >= idle) {
         stream_close(&s->ws.stream);
         return 0;
     }
     if (s->framing == FRAMING_SOCKETIO)
-        return min64(idle - silent, ping - (uint32_t)(session_now(s) - s->beat));
+        return min64(idle - silent, next);
     if (silent < ping) {
         s->pinged = false;
         return ping - silent;
@@ -342,8 +346,6 @@ static void session_evict(struct session *s)
     }
     if (!oldest || staying <= session_chat(s)->options.max_user_connections)
         return;
-    if (oldest->stage == SOCKETIO_CONNECTED) /* or its client would come back at once */
-        send_in_turn(oldest, SLICE("41"));
     session_close(oldest, CLOSE_TOO_MANY, "too many connections of this user");
 }
 
@@ -361,6 +363,7 @@ int session_register(struct session *s, const struct jwt *token)
     list_remove(&s->link);
     list_append(&online->sessions, &s->link);
     s->user = online;
+    chat->strangers -= s->poll != NULL;
     if (online->count++ == 0) {
         bucket_init(&online->bucket, session_now(s), user_rate(s));
         chat->hub.online++;
@@ -486,6 +489,9 @@ void session_close(struct session *s, uint16_t code, const char *reason)
         s->held->code = code;
         s->held->reason = reason;
     } else {
+        bool out = code == CLOSE_TOO_MANY || code == CLOSE_DISCONNECTED || code == CLOSE_POLICY;
+        if (out && s->stage == SOCKETIO_CONNECTED)
+            websocket_send(&s->ws, FRAME_TEXT, SLICE("41"));
         websocket_close(&s->ws, code, reason);
     }
 }

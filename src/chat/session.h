@@ -34,8 +34,9 @@ struct session {
     uint32_t opened;         /* loop->now, truncated: the upgrade, before it the accept */
     uint32_t beat;           /* of Socket.IO, likewise: the last heartbeat */
     struct bucket bucket;    /* events that it may send now */
-    uint32_t pending;        /* sends of its that wait for their commit */
+    uint16_t pending;        /* sends of its that wait for their commit */
     uint16_t refusals;       /* events over the rate, since it last kept well below it */
+    uint8_t handshakes;      /* polling.h's: sessions that this connection opened */
     uint8_t framing;         /* enum framing */
     uint8_t stage;           /* of Socket.IO: enum socketio_stage */
     bool pinged;             /* since something last came in */
@@ -55,7 +56,7 @@ void session_timer(struct session *s);
 int64_t session_ping_ms(const struct chat *chat);
 
 /* Takes one event off the rate, its own and its user's: whether there was one. Floods are closed with 1008. */
-__attribute__((warn_unused_result)) bool session_charge(struct session *s);
+bool session_charge(struct session *s);
 
 /* Makes the session one of the token's user; a session too many is closed. -ENOMEM. */
 __attribute__((warn_unused_result)) int session_register(struct session *s,
@@ -85,7 +86,8 @@ void session_send_live(struct session *s, const struct event *e);
 void session_deliver(struct chat *chat, const struct session *but, const struct event *e,
                      struct slice user, struct slice other);
 
-/* Ends the session, behind what is held. */
+/* Ends the session, behind what is held. A client of Socket.IO that is put out is told so, or it would come back at
+   once. */
 void session_close(struct session *s, uint16_t code, const char *reason);
 
 /* The server goes away: says so and closes, once nothing of this session is pending. */

@@ -129,7 +129,7 @@ static void receive_connect(struct session *s, struct slice namespace, struct sl
     struct json_value auth;
     if (!read_auth(text, &auth)) {
         malformed(s, "a CONNECT whose payload is not an object");
-    } else if (namespace.n) {
+    } else if (namespace.n && session_charge(s)) {
         /* The name comes back with its comma. */
         bool comma = namespace.p[namespace.n - 1] == ',';
         struct buf *name = &session_chat(s)->text;
@@ -137,9 +137,9 @@ static void receive_connect(struct session *s, struct slice namespace, struct sl
         buf_append_slice(name, namespace);
         buf_append(name, ",", !comma);
         connect_error(s, wire_json(name), SLICE("Invalid namespace"), NULL);
-    } else if (s->stage != SOCKETIO_OPEN) {
+    } else if (!namespace.n && s->stage != SOCKETIO_OPEN) {
         malformed(s, "a second CONNECT");
-    } else {
+    } else if (!namespace.n) {
         s->stage = SOCKETIO_CONNECTING;
         api_connect(s, auth);
     }
@@ -163,7 +163,8 @@ static void receive_message(struct session *s, struct slice packet)
         session_close(s, CLOSE_NORMAL, "");
     else if (type == PACKET_EVENT)
         api_receive(s, rest);
-    /* An ACK answers nothing that we asked. */
+    else
+        session_charge(s); /* an ACK answers nothing that we asked */
 }
 
 /* The transport is at its end. One that polls has no goodbye to wait for. */
@@ -191,10 +192,12 @@ void socketio_receive(struct session *s, struct slice packet)
     case ENGINE_PING:
         end(s, CLOSE_PROTOCOL, "a ping, which is the server's to send");
         break;
-    case ENGINE_OPEN:
     case ENGINE_PONG: /* that something came is all that counts */
+        break;
+    case ENGINE_OPEN:
     case ENGINE_UPGRADE:
     case ENGINE_UPGRADE + 1: /* noop */
+        session_charge(s);
         break;
     case 'b':
         session_close(s, CLOSE_UNSUPPORTED, NO_BINARY);

@@ -530,8 +530,10 @@ static void on_drained(struct stream *s)
 static void on_timer(struct stream *s)
 {
     struct websocket *ws = websocket_of(s);
-    if (ws->state == WEBSOCKET_CLOSING && s->queued && stream_stuck_ms(s) < WEBSOCKET_CLOSE_MS)
-        stream_set_timer(s, WEBSOCKET_CLOSE_MS); /* our close is still on its way */
+    uint32_t patience = ws->state == WEBSOCKET_KEPT ? WEBSOCKET_KEPT_MS : WEBSOCKET_CLOSE_MS;
+    if ((ws->state == WEBSOCKET_CLOSING || ws->state == WEBSOCKET_KEPT) && s->queued &&
+        stream_stuck_ms(s) < patience)
+        stream_set_timer(s, patience); /* our close, or the answer, is still on its way */
     else if (ws->state == WEBSOCKET_CLOSING || ws->state == WEBSOCKET_KEPT)
         stream_close(s);
     else if (ws->state == WEBSOCKET_HANDSHAKE && websocket_kind(ws)->server)

@@ -48,13 +48,16 @@ static void turn_away(struct server *server, int fd, const char *why)
     server->turned_away++;
 }
 
-/* NULL, or why there is no room for another session. */
-static const char *full(void *ctx)
+/* NULL, or why there is no room for another session. Those that poll cost their client no socket: he shall
+   not fill the place with them before he has shown a token. */
+static const char *full(void *ctx, uint32_t strangers)
 {
     struct server *server = ctx;
     uint64_t max_memory = server->config->max_memory;
     if (server->streams.open >= server->max_connections)
         return "Too many connections are open.\n";
+    if (strangers > server->max_connections / 4)
+        return "Too many sessions that poll have not registered.\n";
     if (max_memory && server->streams.memory >= max_memory)
         return "The connections that are open hold too much memory.\n";
     return NULL;
@@ -63,7 +66,7 @@ static const char *full(void *ctx)
 static void accepted(struct listener *l, int fd, const struct address *peer)
 {
     struct server *server = l->ctx;
-    const char *why = full(server);
+    const char *why = full(server, 0);
     if (why)
         turn_away(server, fd, why);
     else

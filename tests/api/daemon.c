@@ -422,25 +422,44 @@ static void connections_over_the_limit_are_turned_away(void **state)
         client_close(&c[i]);
 }
 
+static const char handshake[] = "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: "
+                                "h\r\n\r\n";
+
+/* Asks for one session after the other: how many there were, until the answer was this. */
+static int sessions_until(struct client *c, const char *pattern)
+{
+    int opened = 0;
+    client_connect(c, server.port);
+    for (int i = 0; i < 4; i++)
+        client_send_raw(c, handshake, sizeof handshake - 1);
+    client_read_all(c);
+    for (const char *p = c->text; (p = strstr(p, "0{\"sid\"")); p++)
+        opened++;
+    if (!matches(pattern, c->text))
+        fail_msg("%s", c->text);
+    client_close(c);
+    return opened;
+}
+
 static void sessions_that_poll_count_as_connections(void **state)
 {
     (void)state;
-    static const char request[] = "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: "
-                                  "h\r\n\r\n";
-    static const char last[] = "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: h\r\n"
-                               "Connection: close\r\n\r\n";
-    struct client c;
-    unsigned opened = 0;
+    struct client c, other;
     server_start(&server, OPTIONS("--max-connections", "4"));
-    client_connect(&c, server.port);
-    for (int i = 0; i < 4; i++) /* one socket and three sessions are four */
-        client_send_raw(&c, request, sizeof request - 1);
-    client_send_raw(&c, last, sizeof last - 1);
-    client_read_all(&c);
-    for (const char *p = c.text; (p = strstr(p, "0{\"sid\"")); p++)
-        opened++;
-    assert_int_equal(opened, 3);
-    assert_true(matches("*HTTP/1.1 503 *HTTP/1.1 503 *Too many connections*", c.text));
+    client_open(&other, server.port);
+    /* Two sockets and two sessions are four. */
+    assert_int_equal(sessions_until(&c, "*HTTP/1.1 503 *Too many connections*"), 2);
+    client_close(&other);
+}
+
+static void sessions_that_have_not_registered_are_a_quarter_of_all_and_no_more(void **state)
+{
+    (void)state;
+    struct client c;
+    server_start(&server, OPTIONS("--max-connections", "20"));
+    assert_int_equal(sessions_until(&c, "*Connection: close\r\n*"), 4); /* of one connection */
+    assert_int_equal(sessions_until(&c, "*HTTP/1.1 503 *that poll have not registered*"), 2);
+    client_open_as(&c, &server, "alice");
     client_close(&c);
 }
 
@@ -475,6 +494,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(connections_over_the_limit_are_turned_away, prepare,
                                         finish),
         cmocka_unit_test_setup_teardown(sessions_that_poll_count_as_connections, prepare, finish),
+        cmocka_unit_test_setup_teardown(
+            sessions_that_have_not_registered_are_a_quarter_of_all_and_no_more, prepare, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,10 +45,10 @@ static void no_route(void *ctx, struct websocket *ws, const struct http_head *re
     websocket_respond(ws, 404, "text/plain", "", SLICE(""), false);
 }
 
-static const char *full(void *ctx)
+static const char *full(void *ctx, uint32_t strangers)
 {
     (void)ctx;
-    return streams.open > 2 * CONNECTIONS ? "Too many.\n" : NULL;
+    return streams.open > 2 * CONNECTIONS || strangers > CONNECTIONS ? "Too many.\n" : NULL;
 }
 
 static void begin(uint8_t limits)

@@ -919,6 +919,40 @@ static void each_request_has_its_deadline_and_the_pause_between_them_too(void **
     assert_true(raw_receive()); /* without a word */
 }
 
+static void a_kept_connection_whose_answer_is_taken_slowly_is_not_ended(void **state)
+{
+    (void)state;
+    static char body[200000];
+    int little = 1;
+    int64_t begun = hand.ms;
+    memset(body, 'b', sizeof body - 1);
+    serve_raw();
+    setsockopt(server.ws.stream.watch.fd, SOL_SOCKET, SO_SNDBUF, &little, sizeof little);
+    raw_send(SLICE("GET /later HTTP/1.1\r\nHost: x\r\n\r\n"));
+    respond_later(body);
+    for (int i = 0; server.ws.stream.queued; i++) { /* a few KiB each time */
+        assert_true(i < 100);
+        hand.ms += WEBSOCKET_KEPT_MS / 4;
+        raw_receive();
+        turns(2);
+        assert_int_equal(server.closed, 0);
+    }
+    assert_true(hand.ms - begun > 2 * WEBSOCKET_KEPT_MS);
+    raw_receive();
+    assert_true(got.n > sizeof body);
+    buf_clear(&got);
+    hand.ms += 2 * WEBSOCKET_KEPT_MS;
+    turns(3);
+    assert_int_equal(server.closed, 1);
+    serve_raw(); /* but who takes nothing */
+    setsockopt(server.ws.stream.watch.fd, SOL_SOCKET, SO_SNDBUF, &little, sizeof little);
+    raw_send(SLICE("GET /later HTTP/1.1\r\nHost: x\r\n\r\n"));
+    respond_later(body);
+    hand.ms += WEBSOCKET_KEPT_MS + LOOP_SLOT_MS;
+    turns(3);
+    assert_int_equal(server.closed, 2);
+}
+
 static void a_kept_connection_can_still_become_a_websocket(void **state)
 {
     (void)state;
@@ -966,6 +1000,7 @@ int main(void)
         TEST(a_connection_is_kept_only_where_its_client_can_and_no_proxy_may_share_it),
         TEST(who_goes_away_before_his_answer_is_noticed),
         TEST(each_request_has_its_deadline_and_the_pause_between_them_too),
+        TEST(a_kept_connection_whose_answer_is_taken_slowly_is_not_ended),
         TEST(a_kept_connection_can_still_become_a_websocket),
     };
     return cmocka_run_group_tests_name("net_websocket", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 // Side by side with the reference server, npm's socket.io: the same requests and packets to both, and the same
-// transcript of answers: status, type and body of every response, every packet, every close. Where
+// transcript of answers: status, headers and body of every response, every packet, every close. Where
 // the transcripts differ, the row says what parley does and why.
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -13,6 +13,13 @@ const present = WebSocket && await import("socket.io").then(() => true, () => fa
 const skip = present ? false : "npm packages are missing: run npm install in tests/clients";
 
 const SID = /(?<="sid":")[\w-]{20,22}(?=")/g;
+/* Headers that decide what a client, a page or a cache does with an answer; the others are each server's own. Parley
+   forbids to store errors, too, and names a type where nothing follows: both are left out. */
+const told = ({ statusCode, headers }, text) => Object.fromEntries(Object.entries(headers)
+  .filter(([name]) => /^(content-type|cache-control|vary|access-control-.*)$/.test(name))
+  .filter(([name]) => name !== "cache-control" || statusCode === 200)
+  .filter(([name]) => name !== "content-type" || text)
+  .map(([name, value]) => [name, value.toLowerCase()]));
 const POLL = "EIO=4&transport=polling", SOCKET = "EIO=4&transport=websocket";
 
 /** One of the two servers, and what it answers. */
@@ -33,7 +40,7 @@ class Peer {
         answer.setEncoding("utf8");
         answer.on("data", (chunk) => { text += chunk; });
         answer.on("end", () => {
-          if (!quiet) this.note(method, answer.statusCode, text && answer.headers["content-type"]?.toLowerCase(), text);
+          if (!quiet) this.note(method, answer.statusCode, told(answer, text), text);
           resolve({ status: answer.statusCode, text, headers: answer.headers });
         });
       });
@@ -115,6 +122,10 @@ const saidConnected = (...packets) => async (p) => {
   await s.note();
 };
 
+/* What stands in the transcript for it. */
+const answer = (method, status, type, text, more = {}) =>
+  [method, status, { ...type && { "content-type": type }, ...status === 200 && { "cache-control": "no-store" }, ...more }, text];
+
 const rows = [
   // the handshake
   ["polling handshake", query(POLL)],
@@ -146,17 +157,17 @@ const rows = [
   ["unknown sid before the method", query(`${POLL}&sid=nonsense`, "PUT")],
   ["the method before the version", query("EIO=3&transport=polling", "POST", { body: "" })],
   ["JSONP", query(`${POLL}&j=0`),
-    [["GET", 400, "application/json", "{\"code\":3,\"message\":\"Bad request\"}"]],
+    [answer("GET", 400, "application/json", "{\"code\":3,\"message\":\"Bad request\"}")],
     "the reference still wraps answers in script: parley has no JSONP, whose clients are gone"],
   // requests of a session
   ["another transport on a session", onSession("GET", "EIO=4&transport=websocket&sid=SID")],
   ["another EIO on a session", onSession("GET", "EIO=3&transport=polling&sid=SID")],
   ["no EIO on a session", onSession("GET", "transport=polling&sid=SID")],
   ["PUT on a session", onSession("PUT", `${POLL}&sid=SID`),
-    [["PUT", 405, "text/plain; charset=utf-8", "Only GET and POST are known here.\n"], ["POST", 200, "text/html", "ok"]],
+    [answer("PUT", 405, "text/plain; charset=utf-8", "Only GET and POST are known here.\n"), answer("POST", 200, "text/html", "ok")],
     "the reference says 500, as if it had failed itself"],
   ["HEAD on a session", onSession("HEAD", `${POLL}&sid=SID`),
-    [["HEAD", 405, "", ""], ["POST", 200, "text/html", "ok"]],
+    [answer("HEAD", 405, "", ""), answer("POST", 200, "text/html", "ok")],
     "as PUT"],
   ["a second GET", async (p) => {
     await p.open();
@@ -180,10 +191,10 @@ const rows = [
   ["an empty POST", posted("")],
   ["a POST at maxPayload", posted("6" + "x".repeat(65535))],
   ["a POST over maxPayload", async (p) => { await p.connect(); await p.post("6" + "x".repeat(65536)); },
-    [["POST", 413, "text/plain; charset=utf-8", "The body is over the limit.\n"]],
+    [answer("POST", 413, "text/plain; charset=utf-8", "The body is over the limit.\n")],
     "the same status; the reference says nothing more"],
   ["a chunked POST", async (p) => { await p.connect(); await p.post("3", { headers: { "transfer-encoding": "chunked" } }); },
-    [["POST", 411, "text/plain; charset=utf-8", "A body is taken with a Content-Length only.\n"]],
+    [answer("POST", 411, "text/plain; charset=utf-8", "A body is taken with a Content-Length only.\n")],
     "no client of Socket.IO sends chunks, and proxies and servers have disagreed about them"],
   // Engine.IO's packets
   ["pong", posted("3")],
@@ -198,7 +209,7 @@ const rows = [
     await new Promise((resolve) => setTimeout(resolve, 100));
     await p.post("1");
     await waits;
-  }, [["POST", 200, "text/html", "ok"], ["GET", 200, "text/plain; charset=utf-8", "1"]],
+  }, [answer("POST", 200, "text/html", "ok"), answer("GET", 200, "text/plain; charset=utf-8", "1")],
     "the reference ends it with a noop and answers the next one with an unknown sid; parley says that it is closed"],
   ["a packet of unknown type", posted("7")],
   ["a letter", posted("x")],
@@ -235,7 +246,7 @@ const rows = [
     s.send("421[\"startWriting\",{\"id\":\"bob\"}]");
     await s.take();
     await p.get();
-  }, [["GET", 400, "application/json", "{\"code\":1,\"message\":\"Session ID unknown\"}"]],
+  }, [answer("GET", 400, "application/json", "{\"code\":1,\"message\":\"Session ID unknown\"}")],
     "code 3 in the reference; parley forgets the sid of a session that needs it no more"],
   ["a probe that says something else", async (p) => {
     await p.connect();
@@ -305,18 +316,45 @@ const rows = [
   ["an EVENT by polling", answered("4217[\"startWriting\",{\"id\":\"bob\"}]")],
   ["two EVENTs by polling", answered("421[\"startWriting\",{\"id\":\"bob\"}]\x1e422[\"stopWriting\",{\"id\":\"bob\"}]")],
   ["an EVENT that cannot be read by polling", answered("42{"),
-    [["POST", 200, "text/html", "ok"], ["GET", 200, "text/plain; charset=utf-8", "1"]],
+    [answer("POST", 200, "text/html", "ok"), answer("GET", 200, "text/plain; charset=utf-8", "1")],
     "the reference says a noop in front of the close"],
 ];
 
+/* Pages of another origin, which both servers were told of, or were not. */
+const APP = "http://app.example", page = { headers: { origin: APP } };
+const rowsOfPages = [
+  ["polling handshake of a page", query(POLL, "GET", page)],
+  ["GET and POST of a page", async (p) => {
+    p.sid = JSON.parse((await p.http("GET", POLL, { ...page, quiet: true })).text.slice(1)).sid;
+    await p.post("40", page);
+    await p.get(undefined, page);
+  }],
+  ["a refused request of a page", query("EIO=4&transport=flash", "GET", page)],
+  ["a preflight", query(POLL, "OPTIONS", { headers: { origin: APP, "access-control-request-method": "POST", "access-control-request-headers": "X-Own" } }),
+    [answer("OPTIONS", 200, "", "", { "access-control-allow-origin": APP, vary: "origin", "access-control-allow-methods": "get, post", "access-control-allow-headers": "x-own" })],
+    "204 in the reference, with methods that it does not know either"],
+  ["a page of an origin that is not allowed", query(POLL, "GET", { headers: { origin: "http://evil.example" } }),
+    [answer("GET", 403, "application/json", "{\"code\":4,\"message\":\"Forbidden\"}")],
+    "the reference opens a session, and leaves it to the browser to keep the answer from the page"],
+  ["a WebSocket of an origin that is not allowed", async (p) => (await p.socket(SOCKET, { origin: "http://evil.example" })).note(),
+    [["status 403"]],
+    "the reference lets any page in: CORS knows no WebSockets"],
+];
+
 test("parley and the reference", { skip, timeout: 120_000 }, async (t) => {
-  const parleyd = await startParleyd(t), reference = await startReference(parleyd.secret);
-  t.after(() => reference.close());
-  const token = parleyd.token("alice");
   assert.ok(rows.length >= 60);
-  for (const [name, run, ours, why] of rows) {
+  const origins = [[rows, [], {}], [rowsOfPages, ["--origin", APP], { cors: { origin: [APP] } }]];
+  for (const [situations, ours, theirs] of origins) {
+    const parleyd = await startParleyd(t, ...ours), reference = await startReference(parleyd.secret, theirs);
+    t.after(() => reference.close());
+    await compare(t, situations, [parleyd, reference], parleyd.token("alice"));
+  }
+});
+
+async function compare(t, situations, servers, token) {
+  for (const [name, run, ours, why] of situations) {
     await t.test(name, { timeout: 20_000 }, async () => {
-      const peers = [parleyd, reference].map(({ port }) => new Peer(port, token));
+      const peers = servers.map(({ port }) => new Peer(port, token));
       await Promise.all(peers.map((p) => run(p)));
       const [mine, theirs] = peers.map((p) => p.transcript);
       peers.forEach((p) => p.sockets.forEach((ws) => ws.terminate()));
@@ -328,4 +366,4 @@ test("parley and the reference", { skip, timeout: 120_000 }, async (t) => {
       }
     });
   }
-});
+}

@@ -261,13 +261,21 @@ for (const version of ["4.0", "3.1"]) {
   });
 }
 
-test("a client of version 2 is refused", options, async (t) => {
+test("a client of version 2 is refused with the reference's answer", options, async (t) => {
   const older = (await import("socket.io-client-2")).default;
   const server = await startParleyd(t);
-  for (const how of [{}, { transports: ["websocket"] }]) {
+  const answer = await fetch(`${server.url}/socket.io/?EIO=3&transport=polling`);
+  assert.equal(answer.status, 400);
+  assert.deepEqual(await answer.json(), { code: 5, message: "Unsupported protocol version" });
+  const refused = (how) => {
     const socket = older(server.url, { forceNew: true, reconnection: false, ...how });
     t.after(() => socket.close());
-    const [error] = await new Promise((resolve) => socket.on("connect_error", (...args) => resolve(args)));
-    assert.match(String(error), /(xhr poll|websocket) error/);
-  }
+    return new Promise((resolve) => socket.on("connect_error", resolve));
+  };
+  const polling = await refused({ transports: ["polling"] });
+  assert.equal(polling.message, "xhr poll error");
+  assert.equal(polling.description, 400);
+  const socket = await refused({ transports: ["websocket"] });
+  assert.equal(socket.message, "websocket error");
+  assert.match(socket.description.message, /Unexpected server response: 400/);
 });

@@ -134,7 +134,7 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(HELPERS) $(TOOL_LIB) $(LIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka
 
 # It counts how often an event is written.
-$(B)/tests/unit/chat_polling: LDFLAGS_ALL += -Wl,--wrap=wire_write
+$(B)/tests/unit/chat_socketio: LDFLAGS_ALL += -Wl,--wrap=wire_write
 
 # The parts bring a clock and a random source of their own: they come in front of the library.
 $(SIM) $(B)/tests/sim/crashes: $(B)/tests/sim/%: $(B)/obj/tests/sim/%.o $(SIM_PARTS) $(LIB)

@@ -594,15 +594,14 @@ void polling_request(struct session *c, const struct http_head *request, bool al
     call.upgrade = http_has_token(request, "upgrade", "websocket");
     call.polling = slice_eq(call.transport, SLICE("polling"));
     call.poll = call.sid.n ? find(session_chat(c), call.sid) : NULL;
-    bool opens = !call.poll || call.upgrade;
-    if (!call.upgrade && !(c->leaving && opens))
+    if (!call.upgrade && (call.poll || !c->leaving))
         websocket_keep(&c->ws, request);
     enum engine_error error = allowed ? judge(&call) : FORBIDDEN;
     if (allowed && origin && slice_eq(request->method, SLICE("OPTIONS")))
         answer_preflight(&call);
     else if (error != NO_ERROR)
         refuse_error(&call, error);
-    else if (c->leaving && opens)
+    else if (c->leaving && (call.upgrade || !call.poll))
         refuse(&call, 503, TEXT, "", SLICE("The server is shutting down.\n"));
     else if (!call.polling)
         open_websocket(&call);

@@ -56,7 +56,7 @@ void engine_post(struct client *c, const char *body)
 {
     engine_ask(c,
                "POST " ENGINE_QUERY "polling&sid=%s HTTP/1.1\r\nHost: h\r\nContent-Length: "
-                                    "%zu\r\n\r\n%s",
+               "%zu\r\n\r\n%s",
                engine_sid, strlen(body), body);
 }
 

@@ -426,7 +426,7 @@ static void a_server_that_goes_away_opens_nothing_on_a_connection_that_is_kept(v
         host_open(&more[i]);
         engine_ask(&more[i],
                    "POST " ENGINE_QUERY "polling&sid=%s HTTP/1.1\r\nHost: h\r\nContent-Length: "
-                                        "1\r\n\r\n3",
+                   "1\r\n\r\n3",
                    engine_sid);
         engine_expect(&more[i], "*ok");
     }
@@ -442,7 +442,7 @@ static void a_server_that_goes_away_opens_nothing_on_a_connection_that_is_kept(v
         engine_drop(&more[i]);
     }
     engine_ask(&p, "OPTIONS " ENGINE_QUERY "polling HTTP/1.1\r\nHost: h\r\nOrigin: "
-                                           "http://h\r\n\r\n");
+                   "http://h\r\n\r\n");
     engine_expect(&p, "HTTP/1.1 200 *Connection: close\r\n\r\n");
     engine_get(&c);
     engine_expect(&c, "HTTP/1.1 200 *Connection: keep-alive\r\n*going_away*");
@@ -458,13 +458,13 @@ static void pages_of_other_origins_are_refused_before_and_in_the_preflight(void 
     struct client c;
     host_open(&c);
     engine_ask(&c, "GET " ENGINE_QUERY "polling HTTP/1.1\r\nHost: h\r\nOrigin: "
-                                       "http://evil\r\n\r\n");
+                   "http://evil\r\n\r\n");
     engine_expect(&c, "HTTP/1.1 403 *{\"code\":4,\"message\":\"Forbidden\"}");
     assert_null(strstr(engine_text, "Access-Control"));
     engine_drop(&c);
     host_open(&c);
     engine_ask(&c, "OPTIONS " ENGINE_QUERY "polling HTTP/1.1\r\nHost: h\r\nOrigin: "
-                                           "http://evil\r\n\r\n");
+                   "http://evil\r\n\r\n");
     engine_expect(&c, "HTTP/1.1 403 *");
     assert_null(strstr(engine_text, "Access-Control"));
     engine_drop(&c);

@@ -229,7 +229,7 @@ static void a_refusal_is_the_last_answer_of_its_connection(void **state)
         host_open(&more);
         engine_ask(&more,
                    "%s HTTP/1.1\r\nHost: h\r\n%s\r\nGET " ENGINE_QUERY "polling HTTP/1.1\r\nHost: "
-                                                                       "h\r\n\r\n",
+                   "h\r\n\r\n",
                    request, rows[i].fields);
         engine_expect(&more, pattern);
         assert_int_equal(engine_count("HTTP/1.1"), 1);

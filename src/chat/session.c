@@ -153,8 +153,10 @@ void session_resume(struct session *s)
 void session_leave(struct session *s)
 {
     s->leaving = true;
-    /* Who waits for the answer of another session gets it first. */
-    if (s->pending || s->ws.state == WEBSOCKET_ENDED || s->ws.state == WEBSOCKET_ASKED)
+    /* Who waits for the answer of another session gets it first; who is about to take its place brings the word of
+       it. */
+    if (s->pending || s->ws.state == WEBSOCKET_ENDED || s->ws.state == WEBSOCKET_ASKED ||
+        polling_is_probe(s))
         return;
     if (s->ws.state == WEBSOCKET_KEPT && session_chat(s)->polls_n) {
         stream_set_timer(&s->ws.stream, WEBSOCKET_CLOSE_MS); /* or is about to ask */

@@ -410,6 +410,41 @@ static void one_that_is_between_two_polls_is_told_too(void **state)
     assert_int_equal(host_streams.open, 0);
 }
 
+static void an_upgrade_under_way_when_the_server_goes_away_brings_the_word_of_it(void **state)
+{
+    (void)state;
+    struct client c, p, w;
+    engine_open_as(&c, &p, "alice");
+    open_probe(&w);
+    client_send(&w, "2probe");
+    client_expect(&w, "3probe");
+    chat_drain(&host_chat, 0);
+    engine_turns();
+    client_send(&w, "5");
+    client_expect(&w, "42[\"info\",\"the server is shutting down; *");
+    client_expect_close(&w, 1001);
+    engine_drop(&w);
+    engine_drop(&c);
+    engine_drop(&p);
+    host_advance(2500);
+    assert_int_equal(host_streams.open, 0);
+}
+
+static void one_that_does_not_come_is_ended_with_its_session(void **state)
+{
+    (void)state;
+    struct client c, p, w;
+    engine_open_as(&c, &p, "alice");
+    open_probe(&w);
+    chat_drain(&host_chat, 0);
+    host_advance(2500);
+    client_expect_close(&w, 1000);
+    engine_drop(&w);
+    engine_drop(&c);
+    engine_drop(&p);
+    assert_int_equal(host_streams.open, 0);
+}
+
 static void a_server_that_goes_away_opens_nothing_on_a_connection_that_is_kept(void **state)
 {
     (void)state;
@@ -496,6 +531,8 @@ int main(void)
         TEST(a_post_waits_while_an_answer_is_under_way),
         TEST(a_close_at_the_end_of_a_batch_comes_whole),
         TEST(what_a_get_that_died_was_to_have_ends_the_session),
+        TEST(an_upgrade_under_way_when_the_server_goes_away_brings_the_word_of_it),
+        TEST(one_that_does_not_come_is_ended_with_its_session),
         TEST(a_server_that_goes_away_opens_nothing_on_a_connection_that_is_kept),
         TEST(the_upgrade_loses_nothing_that_waits),
         TEST(a_get_that_comes_late_is_ended_for_the_upgrade),

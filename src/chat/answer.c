@@ -70,17 +70,10 @@ bool answer_is_in_frame(const struct session *s)
     return a && a->begun && a->part == ANSWER_PAGE;
 }
 
-/* Out of memory, or a log that cannot be read. A close frame can be sent as long as no other frame is
-   half sent. */
+/* Out of memory, or a log that cannot be read. */
 static void answer_fail(struct session *s)
 {
-    if (answer_is_in_frame(s)) {
-        stream_close(&s->ws.stream);
-        return;
-    }
     session_close(s, CLOSE_SERVER_ERROR, "the store cannot be read");
-    answer_free(s);
-    session_release(s);
 }
 
 /* ---- snippets ---------------------------------------------------------------------------- */

@@ -89,8 +89,7 @@ static uint32_t end_sessions(struct chat *chat, struct slice user, uint64_t befo
 
 void backend_disconnect(struct backend_call *call, struct slice user, struct slice reason)
 {
-    /* A session that holds keeps where the reason stands, not what it says. */
-    static char text[124];
+    char text[124];
     memcpy(text, reason.p, reason.n);
     text[reason.n] = 0;
     uint32_t count = end_sessions(call->chat, user, UINT64_MAX, text);

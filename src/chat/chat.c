@@ -117,7 +117,6 @@ static void on_timer(struct websocket *ws)
 
 static void on_closed(struct websocket *ws)
 {
-    answer_free(session_of(ws));
     polling_closed(session_of(ws));
     session_closed(session_of(ws));
 }
@@ -191,6 +190,7 @@ static void on_readable(void *ctx)
 static void on_settle(void *ctx)
 {
     struct chat *chat = ctx;
+    session_forget_ended(chat);
     store_flush(chat->store);
 }
 
@@ -219,6 +219,7 @@ enum store_status chat_open(struct chat *chat, struct stream_set *set,
     websocket_kind_init(&chat->kind, set, chat);
     list_init(&chat->waiting);
     list_init(&chat->unregistered);
+    list_init(&chat->ended);
     list_init(&chat->typing);
     list_init(&chat->revokes);
     timer_init(&chat->typing_due, typing_timer);
@@ -286,6 +287,7 @@ static void chat_cut(struct chat *chat)
         if (chat->hub.users[i])
             cut_list(&chat->hub.users[i]->sessions);
     cut_list(&chat->unregistered);
+    cut_list(&chat->ended);
     while (chat->stats.connections)
         if (loop_turn(chat->kind.stream.set->loop, 0) < 0)
             break;

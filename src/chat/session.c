@@ -94,12 +94,14 @@ static void session_free(struct session *s)
         free(s);
 }
 
+/* It is nobody's any more. */
 static void session_forget(struct session *s)
 {
     struct chat *chat = session_chat(s);
     typing_end_all(s);
     presence_end(s);
     list_remove(&s->link);
+    list_append(&chat->unregistered, &s->link);
     struct online *user = s->user;
     s->user = NULL;
     if (!user || --user->count)
@@ -109,12 +111,20 @@ static void session_forget(struct session *s)
     hub_leave(&chat->hub, user);
 }
 
+void session_forget_ended(struct chat *chat)
+{
+    while (!list_empty(&chat->ended))
+        session_forget(container_of(chat->ended.next, struct session, link));
+}
+
 void session_closed(struct session *s)
 {
     session_chat(s)->stats.connections--;
     s->ws.stream.kind->set->memory -= sizeof *s;
-    session_forget(s);
+    answer_free(s);
     held_free(s);
+    session_forget(s);
+    list_remove(&s->link);
     s->gone = true;
     session_free(s);
 }
@@ -155,7 +165,7 @@ void session_leave(struct session *s)
     s->leaving = true;
     /* Who waits for the answer of another session gets it first; who is about to take its place brings the word of
        it. */
-    if (s->pending || s->ws.state == WEBSOCKET_ENDED || s->ws.state == WEBSOCKET_ASKED ||
+    if (s->pending || s->held || s->ws.state == WEBSOCKET_ENDED || s->ws.state == WEBSOCKET_ASKED ||
         polling_is_probe(s))
         return;
     if (s->ws.state == WEBSOCKET_KEPT && session_chat(s)->polls_n) {
@@ -282,13 +292,12 @@ void session_timer(struct session *s)
         next = min64(next, left);
     }
     if (until_expiry(s) <= 0) {
-        s->expires = INT64_MAX; /* said once */
+        session_drop_answer(s);
         session_info(s, "token_expired",
                      SLICE("the token has expired; register again with a fresh one"), SLICE("null"),
                      SLICE(""));
         session_close(s, CLOSE_TOKEN_EXPIRED, "token expired");
-        if (!s->held)
-            return;
+        return;
     }
     if (stream_stuck_ms(stream) >= CHAT_STUCK_MS) {
         session_chat(s)->stats.too_slow++;
@@ -339,9 +348,10 @@ static void session_evict(struct session *s)
     LIST_EACH(link, &s->user->sessions)
     {
         struct session *other = container_of(link, struct session, link);
-        bool leaving = other->ws.state != WEBSOCKET_OPEN || (other->held && other->held->code);
-        staying += !leaving;
-        if (other == s || leaving)
+        if (other->ws.state != WEBSOCKET_OPEN) /* its client has said goodbye */
+            continue;
+        staying++;
+        if (other == s)
             continue;
         if (!oldest || stream_silent_ms(&other->ws.stream) > stream_silent_ms(&oldest->ws.stream))
             oldest = other;
@@ -395,12 +405,10 @@ int session_hold(struct session *s)
 
 void session_release(struct session *s)
 {
-    uint16_t code = s->held->code;
-    const char *reason = s->held->reason;
     stream_write(&s->ws.stream, buf_slice(&s->held->frames));
     held_free(s);
-    if (code)
-        session_close(s, code, reason);
+    if (s->leaving)
+        session_leave(s);
     else
         session_resume(s);
 }
@@ -483,17 +491,22 @@ void session_deliver(struct chat *chat, const struct session *but, const struct 
     }
 }
 
+void session_drop_answer(struct session *s)
+{
+    if (s->held && answer_is_in_frame(s))
+        stream_close(&s->ws.stream);
+    answer_free(s);
+    held_free(s);
+}
+
 void session_close(struct session *s, uint16_t code, const char *reason)
 {
-    if (s->held && code == CLOSE_TOO_SLOW) {
-        stream_close(&s->ws.stream); /* the end of the answer would never come */
-    } else if (s->held) {
-        s->held->code = code;
-        s->held->reason = reason;
-    } else {
-        bool out = code == CLOSE_TOO_MANY || code == CLOSE_DISCONNECTED || code == CLOSE_POLICY;
-        if (out && s->stage == SOCKETIO_CONNECTED)
-            websocket_send(&s->ws, FRAME_TEXT, SLICE("41"));
-        websocket_close(&s->ws, code, reason);
-    }
+    session_drop_answer(s);
+    bool out = code == CLOSE_TOO_MANY || code == CLOSE_DISCONNECTED || code == CLOSE_POLICY;
+    if (out && s->stage == SOCKETIO_CONNECTED)
+        websocket_send(&s->ws, FRAME_TEXT, SLICE("41"));
+    websocket_close(&s->ws, code, reason);
+    /* The hub is walked, and chat->text in use, where somebody is found to be too slow. */
+    list_remove(&s->link);
+    list_append(&session_chat(s)->ended, &s->link);
 }

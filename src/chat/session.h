@@ -2,7 +2,9 @@
  * session: one connection of a client: its deadlines, its limits, what is sent to it.
  *
  * Whatever goes to a client passes session_send or session_send_live. While a long answer is under way
- * the session holds: everything else waits behind it, a close too, and no request is read.
+ * the session holds: everything else waits behind it, and no request is read. Whoever is told to go does
+ * not get to its end: session_close drops it and what waits behind it, and from then on the session is
+ * nobody's: not online, not counted, told of nothing. Only the leave of a server that goes away waits.
  */
 #ifndef CHAT_SESSION_H
 #define CHAT_SESSION_H
@@ -17,14 +19,12 @@ struct jwt;
 struct held {
     struct answer *answer; /* answer.h's; NULL: it is through */
     struct buf frames;
-    uint16_t code; /* to close with behind them; 0: go on */
-    const char *reason;
 };
 
 struct session {
     struct websocket ws;
     struct online *user;     /* NULL: not registered */
-    struct list link;        /* in its user's list, or in chat->unregistered */
+    struct list link;        /* in its user's list, or in chat->ended or chat->unregistered */
     struct held *held;       /* NULL: it does not hold */
     struct watcher *watcher; /* presence.h's: whom it watches; NULL: nobody */
     struct poll *poll;       /* polling.h's, of all that have to do with it; NULL: nothing */
@@ -41,7 +41,7 @@ struct session {
     uint8_t stage;           /* of Socket.IO: enum socketio_stage */
     bool pinged;             /* since something last came in */
     bool resting;            /* not listened to for a moment, since it floods */
-    bool leaving;            /* told to go, or as soon as nothing is pending */
+    bool leaving;            /* the server goes away: told so, or as soon as nothing is under way */
     bool gone;               /* closed; freed with the last pending send */
 };
 
@@ -62,8 +62,8 @@ bool session_charge(struct session *s);
 __attribute__((warn_unused_result)) int session_register(struct session *s,
                                                          const struct jwt *token);
 
-/* Begins to hold: 0 or -ENOMEM. Ends it: what was held is sent, and the connection closed if that was
-   asked for meanwhile, or read on. */
+/* Begins to hold: 0 or -ENOMEM. Ends it: what was held is sent, and the connection is read on, or takes
+   its leave. */
 __attribute__((warn_unused_result)) int session_hold(struct session *s);
 void session_release(struct session *s);
 
@@ -86,11 +86,18 @@ void session_send_live(struct session *s, const struct event *e);
 void session_deliver(struct chat *chat, const struct session *but, const struct event *e,
                      struct slice user, struct slice other);
 
-/* Ends the session, behind what is held. A client of Socket.IO that is put out is told so, or it would come back at
-   once. */
+/* Drops the answer that is under way and what waits behind it. In the middle of a frame nothing else can
+   be said: the connection is cut. */
+void session_drop_answer(struct session *s);
+
+/* Tells it to go: at once, whatever it was being sent. A client of Socket.IO that is put out is told so, or it would
+   come back at once. */
 void session_close(struct session *s, uint16_t code, const char *reason);
 
-/* The server goes away: says so and closes, once nothing of this session is pending. */
+/* Once a turn: those that were told to go leave the hub. */
+void session_forget_ended(struct chat *chat);
+
+/* The server goes away: says so and closes, once nothing of this session is under way. */
 void session_leave(struct session *s);
 
 /* Ends and forgets it: called once by the websocket. */

@@ -118,6 +118,32 @@ static void send_many(struct client *c, const char *to, int n, size_t size)
     free(content);
 }
 
+/* Each resumes and does not read: a long answer under way is no reason to stay. */
+static void one_connection_too_many_closes_one_in_the_middle_of_an_answer(void **state)
+{
+    (void)state;
+    struct client c[4], sender;
+    int replayed = 0;
+    client_open_as(&sender, &server, "sender");
+    send_many(&sender, "resumes", 1000, 16000);
+    for (int i = 0; i < 4; i++) {
+        client_open(&c[i], server.port);
+        client_sendf(&c[i],
+                     "{\"event\":\"registerMessages\",\"data\":{\"token\":\"%s\",\"since\":0}}",
+                     server_token(&server, "resumes"));
+        client_expect(&c[i], "*\"OK\"*");
+    }
+    for (; client_receive(&c[0]); replayed++)
+        assert_true(matches("*{\"replay\":true}}", c[0].text));
+    assert_int_equal(c[0].code, 4003);
+    assert_in_range(replayed, 0, 999);
+    for (int i = 0; i < 1000; i++)
+        client_expect(&c[3], "*{\"replay\":true}}");
+    for (int i = 0; i < 4; i++)
+        client_close(&c[i]);
+    client_close(&sender);
+}
+
 static void a_reader_that_takes_no_live_events_is_cut_off_and_others_are_served(void **state)
 {
     (void)state;
@@ -206,6 +232,7 @@ int main(void)
         cmocka_unit_test(a_reader_that_takes_no_live_events_is_cut_off_and_others_are_served),
         cmocka_unit_test(a_page_comes_at_the_readers_pace_and_live_events_wait_behind_it),
         cmocka_unit_test(clients_that_vanish_at_any_moment_harm_nobody),
+        cmocka_unit_test(one_connection_too_many_closes_one_in_the_middle_of_an_answer),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -1,6 +1,7 @@
 /* What time and a slow disk do to a connection, on a clock that the test moves. */
 #include "../support/chat_host.h"
 #include "../support/test.h"
+#include "chat/backend.h"
 #include "codec/jwt.h"
 
 #include <errno.h>
@@ -580,22 +581,26 @@ static void ask_for_the_page(struct client *reader, int64_t ttl_ms)
     assert_true(waiting("reader") > 0);
 }
 
-/* A reader and what was written to it: sixty messages of 15 kB, far more than a socket takes. */
-static void open_reader_of_a_long_page(struct client *reader, int64_t ttl_ms)
+/* Sixty messages of 15 kB, far more than a socket takes. */
+static void write_much_to(const char *user)
 {
     struct client writer;
     static char content[15000];
     host_open_as(&writer, "writer");
     memset(content, 'x', sizeof content - 1);
     for (int i = 0; i < 60; i++) {
-        client_sendf(&writer,
-                     "{\"event\":\"message\",\"data\":{\"to\":\"reader\",\"content\":\"%s\"}}",
-                     content);
+        client_sendf(&writer, "{\"event\":\"message\",\"data\":{\"to\":\"%s\",\"content\":\"%s\"}}",
+                     user, content);
         client_expect(&writer, "*success*");
         host_advance(100);
     }
     client_close(&writer);
     host_pump();
+}
+
+static void open_reader_of_a_long_page(struct client *reader, int64_t ttl_ms)
+{
+    write_much_to("reader");
     ask_for_the_page(reader, ttl_ms);
 }
 
@@ -611,16 +616,132 @@ static void leaving_waits_for_the_end_of_an_answer(void **state)
     client_close(&reader);
 }
 
-static void a_token_that_expires_during_an_answer_ends_the_connection_behind_it(void **state)
+/* One who resumes, with many messages to be read, and does not read. */
+static void open_resuming(struct client *c, const char *user, int64_t ttl_ms)
+{
+    host_open(c);
+    client_upgrade(c);
+    host_show_token(c, user, ttl_ms, ",\"since\":0");
+    host_advance(100);
+    assert_true(waiting(user) > 0);
+}
+
+/* Whole messages, but not all of them, and nothing live; then, maybe, that info, and the close. */
+static void expect_cut_short(struct client *c, const char *info, int code, const char *reason)
+{
+    int replayed = 0;
+    client_expect(c, "*\"OK\"*");
+    while (client_receive(c) && matches("*{\"replay\":true}}", c->text))
+        replayed++;
+    assert_in_range(replayed, 1, 50);
+    if (info) {
+        if (!matches(info, c->text))
+            fail_msg("instead of %s: %s", info, c->text);
+        assert_false(client_receive(c));
+    }
+    assert_int_equal(c->code, code);
+    assert_string_equal(c->reason, reason);
+}
+
+static void say_live(struct client *writer, const char *to)
+{
+    client_sendf(writer, "{\"event\":\"message\",\"data\":{\"to\":\"%s\",\"content\":\"live\"}}",
+                 to);
+    client_expect(writer, "*success*");
+}
+
+static void a_token_that_expires_during_an_answer_ends_the_connection_at_once(void **state)
 {
     (void)state;
-    struct client reader;
-    open_reader_of_a_long_page(&reader, 5000);
-    host_advance(16000);
-    client_expect(&reader, "{\"event\":\"conversation\",*\"more\":false}}");
-    client_expect(&reader, "*\"token_expired\"*");
-    client_expect_close(&reader, 4001);
+    struct client reader, writer;
+    write_much_to("reader");
+    open_resuming(&reader, "reader", 5000);
+    host_open_as(&writer, "writer");
+    say_live(&writer, "reader"); /* waits behind the answer */
+    host_advance(6000);
+    assert_null(hub_find(&host_chat.hub, SLICE("reader")));
+    say_live(&writer, "reader");
+    expect_cut_short(&reader, "*\"token_expired\"*", 4001, "token expired");
     client_close(&reader);
+    /* A page is one frame, which nothing can follow before its end. */
+    ask_for_the_page(&reader, 5000);
+    host_advance(6000);
+    assert_null(hub_find(&host_chat.hub, SLICE("reader")));
+    client_expect_close(&reader, 1006);
+    client_close(&reader);
+    client_close(&writer);
+}
+
+static void answered(void *ctx, unsigned status, struct slice json)
+{
+    assert_int_equal(status, 200);
+    snprintf(ctx, 64, "%.*s", (int)json.n, (const char *)json.p);
+}
+
+/* Whatever it is that ends it; and each is told his own reason. */
+static void who_is_told_to_go_during_an_answer_is_gone_at_once(void **state)
+{
+    (void)state;
+    struct client ann, bob, carl, watcher;
+    char answer[64] = "";
+    host_chat.options.rate = 0;
+    write_much_to("ann");
+    write_much_to("bob");
+    write_much_to("carl");
+    host_open_as(&watcher, "writer");
+    client_send(&watcher, "{\"event\":\"presence\",\"data\":{\"ids\":[\"ann\",\"bob\",\"carl\"]}}");
+    for (int i = 0; i < 3; i++)
+        client_expect(&watcher, "*\"online\":false*");
+    open_resuming(&ann, "ann", 0);
+    open_resuming(&bob, "bob", 0);
+    open_resuming(&carl, "carl", 0);
+    for (int i = 0; i < 3; i++)
+        client_expect(&watcher, "*\"online\":true*");
+    backend_disconnect(backend_call_new(&host_chat, answered, answer), SLICE("ann"),
+                       SLICE("of ann's"));
+    assert_string_equal(answer, "{\"connections\":1}");
+    backend_disconnect(backend_call_new(&host_chat, answered, answer), SLICE("bob"),
+                       SLICE("of bob's alone"));
+    backend_revoke(backend_call_new(&host_chat, answered, answer), SLICE("carl"), UINT32_MAX);
+    client_expect(&watcher, "*{\"id\":\"ann\",\"online\":false}*");
+    client_expect(&watcher, "*{\"id\":\"bob\",\"online\":false}*");
+    client_expect(&watcher, "*{\"id\":\"carl\",\"online\":false}*");
+    assert_int_equal(host_chat.hub.online, 1);
+    say_live(&watcher, "ann");
+    say_live(&watcher, "bob");
+    say_live(&watcher, "carl");
+    expect_cut_short(&ann, NULL, 4004, "of ann's");
+    expect_cut_short(&bob, NULL, 4004, "of bob's alone");
+    expect_cut_short(&carl, NULL, 4004, "the token was revoked");
+    client_close(&ann);
+    client_close(&bob);
+    client_close(&carl);
+    client_close(&watcher);
+}
+
+/* Nor does it help to read a little now and then. */
+static void connections_that_take_long_answers_count_against_the_limit(void **state)
+{
+    (void)state;
+    struct client c[8];
+    host_chat.options.rate = 0;
+    host_chat.options.max_user_connections = 3;
+    write_much_to("ann");
+    for (int i = 0; i < 8; i++) {
+        open_resuming(&c[i], "ann", 0);
+        assert_true(hub_find(&host_chat.hub, SLICE("ann"))->count <= 3);
+    }
+    for (int i = 0; i < 5; i++) {
+        expect_cut_short(&c[i], NULL, 4003, "too many connections of this user");
+        client_close(&c[i]);
+    }
+    for (int i = 5; i < 8; i++) {
+        client_expect(&c[i], "*\"OK\"*");
+        for (int m = 0; m < 60; m++)
+            client_expect(&c[i], "*{\"replay\":true}}");
+        client_expect_nothing(&c[i]);
+        client_close(&c[i]);
+    }
 }
 
 static void what_was_sent_is_answered_before_leaving(void **state)
@@ -943,8 +1064,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(leaving_waits_for_the_end_of_an_answer, host_start,
                                         host_stop),
         cmocka_unit_test_setup_teardown(
-            a_token_that_expires_during_an_answer_ends_the_connection_behind_it, host_start,
+            a_token_that_expires_during_an_answer_ends_the_connection_at_once, host_start,
             host_stop),
+        cmocka_unit_test_setup_teardown(who_is_told_to_go_during_an_answer_is_gone_at_once,
+                                        host_start, host_stop),
+        cmocka_unit_test_setup_teardown(connections_that_take_long_answers_count_against_the_limit,
+                                        host_start, host_stop),
         cmocka_unit_test_setup_teardown(what_was_sent_is_answered_before_leaving, host_start,
                                         host_stop),
         cmocka_unit_test_setup_teardown(leaving_is_spread, host_start, host_stop),

@@ -327,6 +327,7 @@ struct pending {
     struct session *session;   /* NULL: the application's */
     struct backend_call *call; /* which waits for this */
     enum { PENDING_SEND, PENDING_ECHO, PENDING_MARK } kind;
+    bool first; /* maybe the first one between the two */
     uint64_t id;
     int64_t date;
     size_t ref_n;
@@ -404,6 +405,8 @@ static void send_as(const struct request *r, struct slice from)
         give_up(r);
         return;
     }
+    p.first =
+        !presence_is_used(chat) || !store_has_conversation(chat->store, from, userid_slice(&to));
     int result = store_append(chat->store, from, userid_slice(&to), content, key,
                               clock_wall_ms(chat->options.clock), &p.id, &p.date);
     if (result == STORE_KNOWN) {
@@ -610,6 +613,8 @@ void api_committed(void *ctx, const struct store_message *m)
         answer_sent(&r, m->id, m->date);
     struct event e = {.name = SLICE("message"), .data = m->json};
     session_deliver(chat, p.session, &e, m->from, m->to);
+    if (p.first && presence_is_used(chat))
+        presence_met(chat, m->from, m->to);
     settled(&p);
     settle_echoes(chat, 0);
 }

@@ -1,5 +1,6 @@
 #include "chat/backend.h"
 
+#include "chat/presence.h"
 #include "chat/session.h"
 #include "chat/wire.h"
 
@@ -138,8 +139,10 @@ void backend_erase(struct backend_call *call, struct slice user)
                        SLICE("a user is being erased; one at a time: ask again when that is done"));
     else if (result)
         refuse_not_stored(call, "the erasing", result);
-    else
-        chat->erase = call;
+    if (result)
+        return;
+    chat->erase = call;
+    presence_erased(chat, user);
 }
 
 void backend_erased(void *ctx, struct slice user, uint64_t messages, int error)

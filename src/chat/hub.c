@@ -10,7 +10,7 @@ static bool hub_match(const void *ctx, uint32_t value, struct slice key)
 
 int hub_init(struct hub *hub, size_t *memory)
 {
-    *hub = (struct hub){.memory = memory};
+    *hub = (struct hub){.watcher_n = 1, .watcher_vacant = 1, .memory = memory};
     return table_init(&hub->names, hub_match, hub);
 }
 
@@ -20,6 +20,8 @@ void hub_fini(struct hub *hub)
     free(hub->users);
     free(hub->vacant);
     free(hub->watchers);
+    free(hub->watched);
+    *hub->memory -= hub->watched_n * sizeof *hub->watched;
 }
 
 struct online *hub_find(const struct hub *hub, struct slice name)
@@ -59,7 +61,6 @@ struct online *hub_enter(struct hub *hub, struct slice name)
     list_init(&user->sessions);
     user->count = 0;
     user->number = hub->vacant_n ? hub->vacant[hub->vacant_n - 1] : hub->n;
-    user->watchers.prev = user->watchers.next = HUB_USER_LINK | user->number;
     user->name_n = (uint8_t)name.n;
     memcpy(user->name, name.p, name.n);
     if (table_add(&hub->names, name, user->number)) {
@@ -77,8 +78,6 @@ struct online *hub_enter(struct hub *hub, struct slice name)
 
 void hub_leave(struct hub *hub, struct online *user)
 {
-    if (user->count || !(user->watchers.next & HUB_USER_LINK))
-        return;
     table_remove(&hub->names, online_name(user));
     *hub->memory -= sizeof *user + user->name_n;
     hub->users[user->number] = NULL;

@@ -1,9 +1,11 @@
 /*
  * presence: whose coming and going a session wants to hear of.
  *
- * A watched user has an entry in the hub, be he there or not, and it begins a list of those who watch
- * him: so that a change costs what its watchers cost. Each watched id takes 8 bytes of the session's.
- * Only who has a conversation with him is told.
+ * Only who has a conversation with somebody is told of him. Each watched id takes 8 bytes of the
+ * session's: a link in the list of all who watch that user, so that a change costs what its watchers cost;
+ * or, of a stranger, a hash of the name, 63 bits of two keyed ones, which the first message between the
+ * two turns into a link. Where the lists begin is a table of 4 bytes for each user of the store, up to
+ * the one with the highest number that was watched, at most doubled.
  */
 #ifndef CHAT_PRESENCE_H
 #define CHAT_PRESENCE_H
@@ -26,5 +28,17 @@ void presence_write(struct session *s, struct slice id);
 
 /* He has come, or gone: his watchers are told. */
 void presence_changed(struct chat *chat, const struct online *user);
+
+/* Whether anybody has ever watched. */
+static inline bool presence_is_used(const struct chat *chat)
+{
+    return chat->hub.watchers;
+}
+
+/* The first message between the two is committed: if they watch each other and are there, they are told. */
+void presence_met(struct chat *chat, struct slice a, struct slice b);
+
+/* His conversations are about to be erased: his watchers hear that he is gone, and are strangers. */
+void presence_erased(struct chat *chat, struct slice user);
 
 #endif

@@ -721,6 +721,11 @@ uint64_t store_count_conversations(const struct store *s, struct slice user)
     return count;
 }
 
+uint32_t store_user(const struct store *s, struct slice user)
+{
+    return index_find_user(&s->index, user);
+}
+
 bool store_has_conversation(const struct store *s, struct slice a, struct slice b)
 {
     uint32_t number = index_find(&s->index, a, b);

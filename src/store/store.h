@@ -179,6 +179,11 @@ uint64_t store_newest(const struct store *s, struct slice user);
 /* His conversations, as far as the index remembers. */
 uint64_t store_count_conversations(const struct store *s, struct slice user);
 
+/* A number for each user who has a conversation, the smallest that are free; it is his as long as he has
+   one. STORE_NOBODY: he has none, and never had. */
+#define STORE_NOBODY UINT32_MAX
+uint32_t store_user(const struct store *s, struct slice user);
+
 /* Whether a message between the two was ever committed, as far as the index remembers. */
 bool store_has_conversation(const struct store *s, struct slice a, struct slice b);
 

@@ -214,6 +214,7 @@ static bool take_message(struct model *m, const struct request *r, uint32_t choi
     }
     if (m->count == MESSAGES || (r->unseen && !r->id))
         return false;
+    bool first_between = !model_newest(m, user, r->other);
     uint32_t number = m->count++;
     m->messages[number] = fresh;
     if (r->unseen && !view_learn_id(m, number, r->id))
@@ -222,6 +223,8 @@ static bool take_message(struct model *m, const struct request *r, uint32_t choi
     for (unsigned d = 0; d < DEVICES; d++)
         if (d != r->device && (model_is_users(m, d, user) || model_is_users(m, d, r->other)))
             view_message(m, d, number, "");
+    if (first_between)
+        view_meet(m, user, r->other);
     return true;
 }
 

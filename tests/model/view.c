@@ -184,6 +184,17 @@ void view_tell_presence(struct model *m, unsigned user)
                      model_quoted[user], online ? "true" : "false");
 }
 
+void view_meet(struct model *m, unsigned a, unsigned b)
+{
+    for (unsigned d = 0; d < DEVICES; d++) {
+        unsigned other = model_is_users(m, d, a) ? b : a;
+        if ((model_is_users(m, d, a) || model_is_users(m, d, b)) &&
+            m->devices[d].watches >> other & 1 && model_connections(m, other))
+            view_see(m, d, "{\"event\":\"presence\",\"data\":{\"id\":%s,\"online\":true}}",
+                     model_quoted[other]);
+    }
+}
+
 /* The server closes it, or answers its close. */
 void view_close(struct model *m, unsigned d, const char *how)
 {

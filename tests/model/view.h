@@ -30,6 +30,9 @@ void view_info(struct model *m, unsigned d, const char *code, const char *event,
 void view_tell(struct model *m, unsigned user, unsigned but, const char *event, unsigned about);
 void view_tell_presence(struct model *m, unsigned user);
 
+/* The first message between the two: each hears of the other, if he wants to and he is there. */
+void view_meet(struct model *m, unsigned a, unsigned b);
+
 /* The server closes it, or answers its close. */
 void view_close(struct model *m, unsigned d, const char *how);
 

@@ -1,6 +1,7 @@
 /* What is told without having been asked for: who writes, who is there, what was missed. */
 #include "../support/chat_host.h"
 #include "../support/test.h"
+#include "chat/backend.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,28 +208,87 @@ static void presence_is_told_at_the_first_connection_and_the_last_end(void **sta
     client_close(&carol);
 }
 
-static void a_conversation_that_begins_makes_presence_true_from_the_next_change_on(void **state)
+static void a_conversation_that_begins_makes_presence_true(void **state)
 {
     (void)state;
     struct client alice, bob;
     host_open_as(&alice, "alice");
     host_open_as(&bob, "bob");
-    watch(&alice, "\"bob\"");
+    watch(&alice, "\"carol\",\"bob\",\"alice\"");
+    expect_presence(&alice, "carol", false);
     expect_presence(&alice, "bob", false);
+    expect_presence(&alice, "alice", false);
+    watch(&bob, "\"alice\"");
+    expect_presence(&bob, "alice", false);
     write_to(&bob, "startWriting", "alice"); /* is no conversation */
     expect_writing(&alice, "startWriting", "bob");
-    client_send(&bob, "{\"event\":\"message\",\"data\":{\"to\":\"alice\",\"content\":\"hi\"}}");
-    client_expect(&bob, "*success*");
-    client_expect(&alice, "*\"hi\"*");
-    client_expect_nothing(&alice);
-    write_to(&bob, "stopWriting", "alice");
+    for (int i = 0; i < 2; i++) {
+        client_send(&bob, "{\"event\":\"message\",\"data\":{\"to\":\"alice\",\"content\":\"hi\"}}");
+        client_expect(&bob, "*success*");
+        client_expect(&alice, "*\"hi\"*");
+        if (i == 0) {
+            expect_presence(&alice, "bob", true);
+            expect_presence(&bob, "alice", true);
+        }
+        client_expect_nothing(&alice);
+        client_expect_nothing(&bob);
+    }
+    client_send(&alice, "{\"event\":\"message\",\"data\":{\"to\":\"alice\",\"content\":\"me\"}}");
+    client_expect(&alice, "*success*");
+    expect_presence(&alice, "alice", true);
+    client_send(&alice, "{\"event\":\"message\",\"data\":{\"to\":\"carol\",\"content\":\"hi\"}}");
+    client_expect(&alice, "*success*");
+    client_expect_nothing(&alice); /* she is not there */
+    leave(&bob);
     expect_writing(&alice, "stopWriting", "bob");
-    client_close(&bob);
     expect_presence(&alice, "bob", false);
     host_open_as(&bob, "bob");
     expect_presence(&alice, "bob", true);
     client_close(&alice);
     client_close(&bob);
+}
+
+static void erased(void *ctx, unsigned status, struct slice json)
+{
+    (void)json;
+    *(unsigned *)ctx = status;
+}
+
+/* And a stranger, until somebody writes again. */
+static void an_erased_user_is_gone_for_his_watchers(void **state)
+{
+    (void)state;
+    struct client alice, bob, carol;
+    unsigned status = 0;
+    put("alice", "bob");
+    host_open_as(&alice, "alice");
+    host_open_as(&bob, "bob");
+    host_open_as(&carol, "carol");
+    watch(&bob, "\"alice\"");
+    expect_presence(&bob, "alice", true);
+    watch(&carol, "\"alice\"");
+    expect_presence(&carol, "alice", false);
+    backend_erase(backend_call_new(&host_chat, erased, &status), SLICE("alice"));
+    expect_presence(&bob, "alice", false);
+    watch(&bob, "\"bob\",\"alice\""); /* while it is under way */
+    expect_presence(&bob, "bob", false);
+    expect_presence(&bob, "alice", false);
+    while (status == 0)
+        host_pump();
+    assert_int_equal(status, 200);
+    leave(&alice);
+    host_open_as(&alice, "alice");
+    client_expect_nothing(&bob);
+    client_expect_nothing(&carol);
+    client_send(&bob, "{\"event\":\"message\",\"data\":{\"to\":\"alice\",\"content\":\"anew\"}}");
+    client_expect(&bob, "*success*");
+    expect_presence(&bob, "alice", true);
+    client_expect(&alice, "*\"anew\"*");
+    leave(&alice);
+    expect_presence(&bob, "alice", false);
+    client_expect_nothing(&carol);
+    client_close(&bob);
+    client_close(&carol);
 }
 
 static void a_presence_that_is_refused_changes_nothing(void **state)
@@ -262,29 +322,48 @@ static void a_presence_that_is_refused_changes_nothing(void **state)
     client_close(&alice);
 }
 
-/* Beside the session: the list and its 16 bytes; a name that nobody else has in use, once. */
+static size_t memory(void)
+{
+    host_pump();
+    return host_streams.memory - host_streams.spare_n * 4096;
+}
+
+/* Whether they are there or not, strangers or not: beside the list's own 16 bytes, and the table in which
+   the lists of the store's users begin. */
 static void a_watched_id_costs_8_bytes(void **state)
 {
     (void)state;
     struct client alice, bob, carol;
+    char ids[23 * 254 + 1] = "";
+    host_chat.options.rate = 0;
+    put("alice", "bob");
+    put("alice", "dave");
+    put("carol", "bob");
     host_open_as(&bob, "bob");
     host_open_as(&alice, "alice");
     host_open_as(&carol, "carol");
-    size_t before = host_streams.memory - host_streams.spare_n * 4096;
-    watch(&alice, "\"bob\"");
-    expect_presence(&alice, "bob", false);
-    watch(&carol, "\"bob\",\"alice\"");
-    expect_presence(&carol, "bob", false);
-    expect_presence(&carol, "alice", false);
-    host_pump();
-    assert_int_equal(host_streams.memory - host_streams.spare_n * 4096,
-                     before + 2 * (8 + sizeof(void *)) + 3 * 8);
+    size_t before = memory();
+    watch(&alice, "\"bob\",\"dave\"");
+    expect_presence(&alice, "bob", true);
+    expect_presence(&alice, "dave", false);
+    size_t table = 4 * host_chat.hub.watched_n;
+    assert_int_equal(table, 4 * 16);
+    assert_int_equal(memory(), before + table + 8 + sizeof(void *) + 2 * 8);
+    /* Whatever the length of a name. */
+    for (size_t i = 0; i < 254; i++)
+        snprintf(ids + 23 * i, sizeof ids - 23 * i, ",\"a-contact-of-her-%03zu\"", i);
+    char list[sizeof ids + 32];
+    snprintf(list, sizeof list, "\"bob\",\"alice\"%s", ids);
+    watch(&carol, list);
+    expect_presence(&carol, "bob", true);
+    for (size_t i = 0; i < 255; i++)
+        client_expect(&carol, "*\"online\":false*");
+    assert_int_equal(memory(), before + table + 2 * (8 + sizeof(void *)) + 2 * 8 + 256 * 8);
     watch(&alice, "");
     watch(&carol, "");
     client_expect_nothing(&alice);
     client_expect_nothing(&carol);
-    host_pump();
-    assert_int_equal(host_streams.memory - host_streams.spare_n * 4096, before);
+    assert_int_equal(memory(), before + table);
     client_close(&alice);
     client_close(&bob);
     client_close(&carol);
@@ -307,20 +386,35 @@ static void whoever_watches_whomever_hears_what_he_should(void **state)
     (void)state;
     struct client watchers[WATCHERS], users[WATCHED];
     bool watches[WATCHERS][WATCHED] = {{false}}, here[WATCHED] = {false};
+    bool known[6][WATCHED] = {{false}};
     char name[16], id[16];
     host_chat.options.rate = 0;
     for (int w = 0; w < WATCHERS; w++) {
         snprintf(name, sizeof name, "w%d", w % 6); /* two of each */
         for (int u = 0; u < WATCHED; u++) {
             snprintf(id, sizeof id, "u%d", u);
-            if ((w % 6 + u) % 3 && w < 6)
+            if ((w + u) % 3 && w < 6) {
                 put(name, id);
+                known[w][u] = true;
+            }
         }
         host_open_as(&watchers[w], name);
     }
     for (int step = 0; step < 2000; step++) {
         unsigned w = any(WATCHERS), u = any(WATCHED);
         snprintf(id, sizeof id, "u%u", u);
+        if (any(64) == 0) { /* of two watchers, who are one user, the one writes */
+            client_sendf(&watchers[w],
+                         "{\"event\":\"message\",\"data\":{\"to\":\"%s\",\"content\":\"x\"}}", id);
+            client_expect(&watchers[w], "*success*");
+            client_expect(&watchers[(w + 6) % WATCHERS], "*\"content\"*");
+            if (here[u])
+                client_expect(&users[u], "*\"content\"*");
+            for (unsigned i = w % 6; i < WATCHERS; i += 6)
+                if (watches[i][u] && here[u] && !known[w % 6][u])
+                    expect_presence(&watchers[i], id, true);
+            known[w % 6][u] = true;
+        }
         switch (any(4)) {
         case 0: {
             char ids[128] = "";
@@ -334,7 +428,7 @@ static void whoever_watches_whomever_hears_what_he_should(void **state)
             for (unsigned i = 0; i < WATCHED; i++) {
                 snprintf(id, sizeof id, "u%u", i);
                 if (watches[w][i])
-                    expect_presence(&watchers[w], id, here[i] && (w % 6 + i) % 3);
+                    expect_presence(&watchers[w], id, here[i] && known[w % 6][i]);
             }
             break;
         }
@@ -351,7 +445,7 @@ static void whoever_watches_whomever_hears_what_he_should(void **state)
                 host_open_as(&users[u], id);
             here[u] = !here[u];
             for (unsigned i = 0; i < WATCHERS; i++)
-                if (watches[i][u] && (i % 6 + u) % 3)
+                if (watches[i][u] && known[i % 6][u])
                     expect_presence(&watchers[i], id, here[u]);
         }
     }
@@ -366,7 +460,7 @@ static void whoever_watches_whomever_hears_what_he_should(void **state)
         host_pump();
     assert_int_equal(host_chat.hub.online, 0);
     assert_int_equal(host_chat.hub.names.count, 0);
-    assert_in_range(host_chat.hub.watcher_n, 1, WATCHERS); /* numbers are used again */
+    assert_in_range(host_chat.hub.watcher_n, 2, WATCHERS + 1); /* numbers are used again */
 }
 
 /* ---- resume ------------------------------------------------------------------------------ */
@@ -570,7 +664,8 @@ int main(void)
         TEST(a_connection_writes_to_four_at_a_time),
         TEST(presence_is_answered_once_for_each_id),
         TEST(presence_is_told_at_the_first_connection_and_the_last_end),
-        TEST(a_conversation_that_begins_makes_presence_true_from_the_next_change_on),
+        TEST(a_conversation_that_begins_makes_presence_true),
+        TEST(an_erased_user_is_gone_for_his_watchers),
         TEST(a_presence_that_is_refused_changes_nothing),
         TEST(a_watched_id_costs_8_bytes),
         TEST(whoever_watches_whomever_hears_what_he_should),

@@ -104,6 +104,7 @@ static void session_forget(struct session *s)
     list_append(&chat->unregistered, &s->link);
     struct online *user = s->user;
     s->user = NULL;
+    chat->strangers += user && s->poll;
     if (!user || --user->count)
         return;
     chat->hub.online--;
@@ -265,6 +266,16 @@ static bool session_may_resume(const struct session *s)
         chat->resumed = 0;
     chat->resumed_at = session_now(s);
     return chat->resumed++ < SESSION_RESUMES;
+}
+
+/* The answer that is under way and what waits behind it. In the middle of a frame nothing else can be said: the
+   connection is cut. */
+static void session_drop_answer(struct session *s)
+{
+    if (s->held && answer_is_in_frame(s))
+        stream_close(&s->ws.stream);
+    answer_free(s);
+    held_free(s);
 }
 
 void session_timer(struct session *s)
@@ -489,14 +500,6 @@ void session_deliver(struct chat *chat, const struct session *but, const struct 
             send_live(s, texts[s->framing]);
         }
     }
-}
-
-void session_drop_answer(struct session *s)
-{
-    if (s->held && answer_is_in_frame(s))
-        stream_close(&s->ws.stream);
-    answer_free(s);
-    held_free(s);
 }
 
 void session_close(struct session *s, uint16_t code, const char *reason)

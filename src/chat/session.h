@@ -86,10 +86,6 @@ void session_send_live(struct session *s, const struct event *e);
 void session_deliver(struct chat *chat, const struct session *but, const struct event *e,
                      struct slice user, struct slice other);
 
-/* Drops the answer that is under way and what waits behind it. In the middle of a frame nothing else can
-   be said: the connection is cut. */
-void session_drop_answer(struct session *s);
-
 /* Tells it to go: at once, whatever it was being sent. A client of Socket.IO that is put out is told so, or it would
    come back at once. */
 void session_close(struct session *s, uint16_t code, const char *reason);

@@ -241,8 +241,7 @@ enum store_status chat_open(struct chat *chat, struct stream_set *set,
     set->loop->settle = (struct loop_hook){on_settle, chat};
     if (hub_init(&chat->hub, &set->memory) || polling_init(chat) ||
         loop_watch(set->loop, &chat->store_watch, EPOLLIN)) {
-        timer_stop(&chat->hour);
-        store_close(chat->store);
+        chat_close(chat);
         snprintf(error->text, sizeof error->text, "no memory or no descriptors left");
         return STORE_SYSTEM;
     }
@@ -302,6 +301,7 @@ int chat_close(struct chat *chat)
     loop_unwatch(chat->kind.stream.set->loop, &chat->store_watch);
     chat->kind.stream.set->loop->settle.run = NULL;
     int failure = store_close(chat->store);
+    chat->store = NULL;
     if (chat->erase) /* the next start goes on with it */
         backend_erased(chat, SLICE(""), 0, -ECANCELED);
     backend_revoked(chat, UINT64_MAX, -ECANCELED);

@@ -1,24 +1,33 @@
 /*
- * parleyd: options, signals, systemd; the rest is server.h.
+ * parleyd: what is the process's: options, signals, limits, rights, systemd; the rest is server.h.
  */
 #include "server/metrics.h"
+#include "server/privileges.h"
 #include "server/server.h"
 
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+/* Bytes of connections' memory whose giving back is worth some work. */
+#define MUCH_MEMORY (8 << 20)
+
 struct daemon {
     struct server server;
     struct watch signals;
-    int manager; /* connected to the service manager; -1: there is none */
+    int manager;        /* connected to the service manager; -1: there is none */
+    size_t most_memory; /* of the connections since it was last given back */
 };
 
 /* sd_notify(3): a socket for datagrams, at the path that the service manager names; "@" stands for a
@@ -91,6 +100,84 @@ static int open_signals(void)
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
+/* Takes as many descriptors as we may have. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static enum exit_status become_user(const char *user, struct server_error *error)
+{
+    int result = user ? privileges_drop(user) : 0;
+    if (!result)
+        return EXIT_CLEAN;
+    return server_fail(error, result == -ENOENT ? EXIT_USAGE_ERROR : EXIT_SYSTEM,
+                       "cannot become user %.64s: %s", user,
+                       result == -ENOENT ? "there is none of that name" : strerror(-result));
+}
+
+static enum exit_status confine_process(const struct server *server, struct server_error *error)
+{
+    const struct config *config = server->config;
+    const char *sockets[ARGS_LIST_MAX + 1];
+    struct confine_places places = {config->data, server->secret_path, sockets, 0};
+    struct confine_error why;
+    for (size_t i = 0; i <= config->listen.n; i++) {
+        const char *text = i < config->listen.n ? config->listen.items[i] : config->admin;
+        if (text && strncmp(text, "unix:", 5) == 0)
+            sockets[places.sockets_n++] = text + 5;
+    }
+    if (confine(config->confine, &places, &server->log, &why))
+        return server_fail(error, EXIT_SYSTEM, "%s; --confine=yes would start all the same",
+                           why.text);
+    return EXIT_CLEAN;
+}
+
+static enum exit_status start(struct server *server, struct server_error *error)
+{
+    enum exit_status status = server_listen(server, error);
+    if (status == EXIT_CLEAN)
+        status = become_user(server->config->user, error);
+    if (status == EXIT_CLEAN)
+        status = server_open_data(server, error);
+    /* Before the first thread, and before a byte from outside is read: the log is the first. */
+    if (status == EXIT_CLEAN)
+        status = confine_process(server, error);
+    return status == EXIT_CLEAN ? server_start(server, error) : status;
+}
+
+static void print_ready(const struct server *server)
+{
+    char text[ADDRESS_TEXT];
+    for (size_t i = 0; i < server->listeners_n; i++) {
+        address_format(text, &server->listeners[i].address);
+        fprintf(stderr, "parleyd: listening on %s\n", text);
+    }
+    if (server->admin.watch.fd >= 0) {
+        address_format(text, &server->admin.address);
+        fprintf(stderr, "parleyd: admin on %s\n", text);
+    }
+}
+
+/* glibc keeps what lies below anything that is in use: after a great deal was given up, it is told to
+   return it. Other libcs return it by themselves. */
+static void give_memory_back(struct daemon *d)
+{
+    size_t now = d->server.streams.memory;
+    if (now > d->most_memory)
+        d->most_memory = now;
+    if (d->most_memory < MUCH_MEMORY || now > d->most_memory / 2)
+        return;
+    d->most_memory = now;
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
 static enum exit_status run(struct daemon *d, const struct config *config)
 {
     struct server_error error;
@@ -100,15 +187,21 @@ static enum exit_status run(struct daemon *d, const struct config *config)
         return EXIT_SYSTEM;
     }
     d->manager = open_manager();
-    enum exit_status status = server_open(&d->server, config, &error);
+    raise_descriptor_limit();
+    d->server.config = config;
+    d->server.log.program = "parleyd";
+    enum exit_status status = start(&d->server, &error);
     if (status != EXIT_CLEAN) {
         fprintf(stderr, "parleyd: %s\n", error.text);
+        server_close(&d->server);
         return status;
     }
+    print_ready(&d->server);
     int result = loop_watch(&d->server.loop, &d->signals, EPOLLIN);
     if (result == 0) {
         notify(d, "READY=1");
-        result = server_run(&d->server);
+        while ((result = server_turn(&d->server, -1)) > 0)
+            give_memory_back(d);
     }
     if (result)
         fprintf(stderr, "parleyd: the loop failed: %s\n", strerror(-result));

@@ -1,15 +1,10 @@
 #include "server/server.h"
 
 #include "server/door.h"
-#include "server/metrics.h"
 #include "server/pages.h"
-#include "server/privileges.h"
 #include "server/secret.h"
 
 #include <errno.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,11 +14,9 @@
 
 /* Descriptors that are not clients': log segments, listeners, epoll, and some to spare. */
 #define SERVER_OWN_DESCRIPTORS 64
-/* Bytes of connections' memory whose giving back is worth some work. */
-#define SERVER_MUCH_MEMORY (8 << 20)
 
-__attribute__((format(printf, 3, 4))) static enum exit_status
-fail(struct server_error *error, enum exit_status status, const char *format, ...)
+enum exit_status server_fail(struct server_error *error, enum exit_status status,
+                             const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -111,14 +104,16 @@ static enum exit_status open_listener(struct server *server, struct listener *l,
     struct address address;
     const char *why = address_parse(&address, text);
     if (why)
-        return fail(error, EXIT_USAGE_ERROR, "\"%.100s\" is no address: %s", text, why);
+        return server_fail(error, EXIT_USAGE_ERROR, "\"%.100s\" is no address: %s", text, why);
     if (server->config->demo && !address_is_loopback(&address))
-        return fail(error, EXIT_USAGE_ERROR,
-                    "--demo gives tokens to anybody, so it listens on loopback only, not on %.100s",
-                    text);
+        return server_fail(error, EXIT_USAGE_ERROR,
+                           "--demo gives tokens to anybody, so it listens on loopback only, not on "
+                           "%.100s",
+                           text);
     int result = listener_open(l, &server->loop, &address, on_accept, server);
     if (result)
-        return fail(error, EXIT_SYSTEM, "cannot listen on %.100s: %s", text, strerror(-result));
+        return server_fail(error, EXIT_SYSTEM, "cannot listen on %.100s: %s", text,
+                           strerror(-result));
     return EXIT_CLEAN;
 }
 
@@ -138,15 +133,12 @@ static enum exit_status open_listeners(struct server *server, struct server_erro
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
-/* Takes as many descriptors as we may have: how many connections that allows. */
-static uint32_t raise_descriptor_limit(void)
+/* How many connections the descriptors that we may have allow. */
+static uint32_t count_descriptors(void)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return 1024 - SERVER_OWN_DESCRIPTORS;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    getrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_cur > UINT32_MAX)
         return UINT32_MAX;
     if (limit.rlim_cur <= 2 * SERVER_OWN_DESCRIPTORS)
@@ -175,8 +167,9 @@ static enum exit_status load_door_token(struct server *server, struct server_err
     const char *path = server->config->admin_token_file;
     int result = path ? secret_load(&token, path, false, &server->log, &why) : 0;
     if (result)
-        return fail(error, result == -EINVAL || result == -ENOENT ? EXIT_USAGE_ERROR : EXIT_SYSTEM,
-                    "--admin-token-file: %s", why.text);
+        return server_fail(error,
+                           result == -EINVAL || result == -ENOENT ? EXIT_USAGE_ERROR : EXIT_SYSTEM,
+                           "--admin-token-file: %s", why.text);
     if (!path)
         return EXIT_CLEAN;
     hmac_key_init(&key, slice_of(token.bytes, token.n));
@@ -185,7 +178,55 @@ static enum exit_status load_door_token(struct server *server, struct server_err
     return EXIT_CLEAN;
 }
 
-static enum exit_status open_chat(struct server *server, struct server_error *error)
+/* Wakes the loop: server_turn knows that the time is up. */
+static void on_drain_end(struct timer *t)
+{
+    (void)t;
+}
+
+enum exit_status server_listen(struct server *server, struct server_error *error)
+{
+    const struct config *config = server->config;
+    server->log.level = config->log_level;
+    server->admin.watch.fd = -1;
+    list_init(&server->admin_open);
+    timer_init(&server->drain_end, on_drain_end);
+    uint32_t allowed = count_descriptors();
+    server->max_connections = config->max_connections && config->max_connections < allowed
+                                  ? config->max_connections
+                                  : allowed;
+    server->admin_kind = (struct websocket_kind){.server = true,
+                                                 .body_limit = door_body_limit,
+                                                 .on_request = admin_request,
+                                                 .on_closed = admin_closed};
+    int result = loop_init(&server->loop, &clock_system);
+    if (result == 0)
+        result = stream_set_init(&server->streams, &server->loop);
+    if (result)
+        return server_fail(error, EXIT_SYSTEM, "cannot start: %s", strerror(-result));
+    websocket_kind_init(&server->admin_kind, &server->streams, server);
+    server->started = server->loop.now;
+    return open_listeners(server, error);
+}
+
+enum exit_status server_open_data(struct server *server, struct server_error *error)
+{
+    const struct config *config = server->config;
+    const char *secret = config->secret_file;
+    int n = snprintf(server->secret_path, sizeof server->secret_path, "%s%s",
+                     secret ? secret : config->data, secret ? "" : "/secret");
+    if (n < 0 || (size_t)n >= sizeof server->secret_path)
+        return server_fail(error, EXIT_USAGE_ERROR, "the path of the secret file is too long");
+    int result = disk_open_dir(&server->disk, config->data);
+    if (result)
+        return server_fail(error, EXIT_SYSTEM,
+                           "data directory %.200s: %s; expected a folder, or the path of one that "
+                           "can be made",
+                           config->data, strerror(-result));
+    return load_door_token(server, error);
+}
+
+enum exit_status server_start(struct server *server, struct server_error *error)
 {
     const struct config *config = server->config;
     struct chat_options options = {.max_user_connections = config->max_user_connections,
@@ -215,150 +256,31 @@ static enum exit_status open_chat(struct server *server, struct server_error *er
     enum store_status status =
         chat_open(&server->chat, &server->streams, &options, &store, &store_error);
     if (status != STORE_OK)
-        return fail(error, (enum exit_status)status, "data directory %.200s: %s", config->data,
-                    store_error.text);
+        return server_fail(error, (enum exit_status)status, "data directory %.200s: %s",
+                           config->data, store_error.text);
     struct secret_error secret_error;
     int result = load_secret(server, true, &secret_error);
     if (result == 0)
         return EXIT_CLEAN;
-    chat_close(&server->chat);
-    return fail(error, result == -EINVAL || result == -ENOENT ? EXIT_USAGE_ERROR : EXIT_SYSTEM,
-                "%s", secret_error.text);
+    return server_fail(error,
+                       result == -EINVAL || result == -ENOENT ? EXIT_USAGE_ERROR : EXIT_SYSTEM,
+                       "%s", secret_error.text);
+}
+
+/* ---- running ----------------------------------------------------------------------------- */
+
+int server_turn(struct server *server, int max_ms)
+{
+    int result = loop_turn(&server->loop, max_ms);
+    if (result < 0)
+        return result;
+    return !server->draining || (server->streams.open && server->loop.now < server->drain_until);
 }
 
 static void close_listeners(struct server *server)
 {
     for (size_t i = 0; i < server->listeners_n; i++)
         listener_close(&server->listeners[i]);
-}
-
-static void print_ready(const struct server *server)
-{
-    char text[ADDRESS_TEXT];
-    for (size_t i = 0; i < server->listeners_n; i++) {
-        address_format(text, &server->listeners[i].address);
-        fprintf(stderr, "%s: listening on %s\n", server->log.program, text);
-    }
-    if (server->admin.watch.fd >= 0) {
-        address_format(text, &server->admin.address);
-        fprintf(stderr, "%s: admin on %s\n", server->log.program, text);
-    }
-}
-
-static enum exit_status confine_server(struct server *server, struct server_error *error)
-{
-    const struct config *config = server->config;
-    const char *sockets[ARGS_LIST_MAX + 1];
-    struct confine_places places = {config->data, server->secret_path, sockets, 0};
-    struct confine_error why;
-    for (size_t i = 0; i <= config->listen.n; i++) {
-        const char *text = i < config->listen.n ? config->listen.items[i] : config->admin;
-        if (text && strncmp(text, "unix:", 5) == 0)
-            sockets[places.sockets_n++] = text + 5;
-    }
-    if (confine(config->confine, &places, &server->log, &why))
-        return fail(error, EXIT_SYSTEM, "%s; --confine=yes would start all the same", why.text);
-    return EXIT_CLEAN;
-}
-
-static enum exit_status open_in_order(struct server *server, struct server_error *error)
-{
-    const struct config *config = server->config;
-    enum exit_status status = open_listeners(server, error);
-    if (status != EXIT_CLEAN)
-        return status;
-    int result = config->user ? privileges_drop(config->user) : 0;
-    if (result)
-        return fail(error, result == -ENOENT ? EXIT_USAGE_ERROR : EXIT_SYSTEM,
-                    "cannot become user %.64s: %s", config->user,
-                    result == -ENOENT ? "there is none of that name" : strerror(-result));
-    result = disk_open_dir(&server->disk, config->data);
-    if (result)
-        return fail(error, EXIT_SYSTEM,
-                    "data directory %.200s: %s; expected a folder, or the path of one that can be "
-                    "made",
-                    config->data, strerror(-result));
-    status = load_door_token(server, error);
-    if (status != EXIT_CLEAN) {
-        disk_close_dir(&server->disk);
-        return status;
-    }
-    /* Before the first thread, and before a byte from outside is read: the log is the first. */
-    status = confine_server(server, error);
-    if (status == EXIT_CLEAN)
-        status = open_chat(server, error);
-    if (status != EXIT_CLEAN)
-        disk_close_dir(&server->disk);
-    return status;
-}
-
-enum exit_status server_open(struct server *server, const struct config *config,
-                             struct server_error *error)
-{
-    *server = (struct server){.config = config,
-                              .log = {.level = config->log_level, .program = "parleyd"},
-                              .admin = {.watch = {.fd = -1}}};
-    list_init(&server->admin_open);
-    const char *secret = config->secret_file;
-    int n = snprintf(server->secret_path, sizeof server->secret_path, "%s%s",
-                     secret ? secret : config->data, secret ? "" : "/secret");
-    if (n < 0 || (size_t)n >= sizeof server->secret_path)
-        return fail(error, EXIT_USAGE_ERROR, "the path of the secret file is too long");
-    uint32_t allowed = raise_descriptor_limit();
-    server->max_connections = config->max_connections && config->max_connections < allowed
-                                  ? config->max_connections
-                                  : allowed;
-    server->admin_kind = (struct websocket_kind){.server = true,
-                                                 .body_limit = door_body_limit,
-                                                 .on_request = admin_request,
-                                                 .on_closed = admin_closed};
-    int result = loop_init(&server->loop, &clock_system);
-    if (result == 0)
-        result = stream_set_init(&server->streams, &server->loop);
-    if (result) {
-        loop_fini(&server->loop);
-        return fail(error, EXIT_SYSTEM, "cannot start: %s", strerror(-result));
-    }
-    websocket_kind_init(&server->admin_kind, &server->streams, server);
-    server->started = server->loop.now;
-    enum exit_status status = open_in_order(server, error);
-    if (status == EXIT_CLEAN) {
-        print_ready(server);
-        return EXIT_CLEAN;
-    }
-    close_listeners(server);
-    listener_close(&server->admin);
-    stream_set_fini(&server->streams);
-    loop_fini(&server->loop);
-    return status;
-}
-
-/* ---- running ----------------------------------------------------------------------------- */
-
-/* glibc keeps what lies below anything that is in use: after a great deal was given up, it is told to
-   return it. Other libcs return it by themselves. */
-static void give_memory_back(struct server *server)
-{
-    size_t now = server->streams.memory;
-    if (now > server->most_memory)
-        server->most_memory = now;
-    if (server->most_memory < SERVER_MUCH_MEMORY || now > server->most_memory / 2)
-        return;
-    server->most_memory = now;
-#ifdef __GLIBC__
-    malloc_trim(0);
-#endif
-}
-
-int server_run(struct server *server)
-{
-    while (!server->draining || (server->streams.open && server->loop.now < server->drain_until)) {
-        int result = loop_turn(&server->loop, server->draining ? 50 : -1);
-        if (result < 0)
-            return result;
-        give_memory_back(server);
-    }
-    return 0;
 }
 
 void server_drain(struct server *server)
@@ -369,7 +291,9 @@ void server_drain(struct server *server)
     }
     log_write(&server->log, LOG_INFO, "shutting down: %u connections", server->streams.open);
     server->draining = true;
-    server->drain_until = server->loop.now + server->config->drain * 1000 + SERVER_LEAVE_MS;
+    int64_t within = server->config->drain * 1000 + SERVER_LEAVE_MS;
+    server->drain_until = server->loop.now + within;
+    timer_set(&server->loop, &server->drain_end, within);
     close_listeners(server);
     LIST_EACH(link, &server->admin_open) /* who waits for an answer gets it */
     {
@@ -397,7 +321,7 @@ enum exit_status server_close(struct server *server)
     {
         stream_close(&container_of(link, struct door, link)->ws.stream);
     }
-    int failure = chat_close(&server->chat);
+    int failure = server->chat.store ? chat_close(&server->chat) : 0;
     while (server->streams.open && loop_turn(&server->loop, 0) >= 0)
         ;
     stream_set_fini(&server->streams);

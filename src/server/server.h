@@ -1,6 +1,7 @@
 /*
- * server: the parts put together: loop, listeners, chat, pages. It has no global state and handles
- * no signal; main.c does.
+ * server: the parts put together: loop, listeners, chat, pages. It has no global state and touches
+ * nothing of the process: parleyd's own, its signals and what it gives up, is main.c's; another program's
+ * is its own (parley.c).
  */
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
@@ -17,7 +18,7 @@
 #define SERVER_LEAVE_MS WEBSOCKET_CLOSE_MS
 
 struct server {
-    const struct config *config;
+    const struct config *config; /* the owner's, like the log */
     struct log log;
     char secret_path[4096];
     struct loop loop;
@@ -32,8 +33,8 @@ struct server {
     struct listener admin;
     uint32_t max_connections;
     uint64_t turned_away; /* with 503 */
-    size_t most_memory;   /* of streams.memory since it was last given back */
     bool draining;
+    struct timer drain_end;
     int64_t drain_until; /* of loop.now */
     int64_t started;     /* of loop.now */
 };
@@ -43,14 +44,30 @@ struct server_error {
     char text[1024];
 };
 
-/* Opens everything and prints the ready lines. EXIT_CLEAN, or the exit status with *error. */
-__attribute__((warn_unused_result)) enum exit_status
-server_open(struct server *server, const struct config *config, struct server_error *error);
+/* Fills it in; returns the status. */
+__attribute__((format(printf, 3, 4))) enum exit_status
+server_fail(struct server_error *error, enum exit_status status, const char *format, ...);
 
-/* Serves until server_drain has been called and every client is gone. 0 or -errno. */
-__attribute__((warn_unused_result)) int server_run(struct server *server);
+/*
+ * The steps of the start, in this order, on a zeroed struct with config and log: EXIT_CLEAN, or the exit
+ * status with *error. Behind all of them, and behind one that failed, comes server_close.
+ *
+ *   server_listen     opens the loop and the listeners: a process may give up root's rights behind it
+ *   server_open_data  the data directory and its token: it may confine itself behind it
+ *   server_start      reads the log, starts the threads: now server_turn serves
+ */
+__attribute__((warn_unused_result)) enum exit_status server_listen(struct server *server,
+                                                                   struct server_error *error);
+__attribute__((warn_unused_result)) enum exit_status server_open_data(struct server *server,
+                                                                      struct server_error *error);
+__attribute__((warn_unused_result)) enum exit_status server_start(struct server *server,
+                                                                  struct server_error *error);
 
-/* Stops accepting and takes leave of the clients; a second call ends it at once. */
+/* A turn of the loop; waits at most max_ms (-1: without limit). 1; 0: server_drain has been called, and
+   every client is gone; or -errno. */
+__attribute__((warn_unused_result)) int server_turn(struct server *server, int max_ms);
+
+/* Stops accepting and takes leave of the clients; a second call ends it with the next turn. */
 void server_drain(struct server *server);
 
 /* Reads the secret file again; a file that is no good changes nothing but the log. */

@@ -206,8 +206,11 @@ static bool read_token(const struct request *r, struct json_value v, struct jwt 
         refuse(r, "bad_request", "\"token\" holds half of a surrogate pair, which is no character");
         return false;
     }
-    enum jwt_status status = jwt_verify(slice_of(token, (size_t)n), chat->keys, chat->keys_n,
-                                        clock_wall_ms(chat->options.clock), out);
+    struct slice text = slice_of(token, (size_t)n);
+    enum jwt_status status =
+        chat->options.hooks.verify
+            ? chat->options.hooks.verify(chat->options.ctx, text, out)
+            : jwt_verify(text, chat->keys, chat->keys_n, clock_wall_ms(chat->options.clock), out);
     if (status == JWT_OK &&
         jwt_issued(out) < store_revoked(chat->store, slice_of(out->user, out->user_n))) {
         refuse(r, "bad_token",
@@ -266,7 +269,26 @@ static void on_conversation(const struct request *r)
         answer_page(r->session, userid_slice(&id), before, (uint32_t)limit, r->ref);
 }
 
-/* The content as it will be stored: the shortest JSON string with that value. */
+static void not_stored(const struct request *r, int error)
+{
+    const char *why = error == -ENOSPC || error == -EDQUOT ? "the disk is full"
+                      : error == -EBUSY                    ? "a user is being erased"
+                      : error == -ENOBUFS                  ? "too much waits for the disk"
+                                                           : "the disk failed";
+    refuse(r, "not_stored", "the %s was not stored: %s; it can be sent again",
+           strcmp(r->name, "read") == 0 ? "read marker" : r->name, why);
+}
+
+/* There is no memory. */
+static void give_up(const struct request *r)
+{
+    if (r->session)
+        stream_close(&r->session->ws.stream);
+    else
+        not_stored(r, -ENOBUFS);
+}
+
+/* The value of the content, in the frame or in chat->text. */
 static bool read_content(const struct request *r, struct slice *out)
 {
     struct chat *chat = r->chat;
@@ -282,7 +304,11 @@ static bool read_content(const struct request *r, struct slice *out)
     buf_clear(&chat->text);
     if (v.escaped) {
         uint8_t *to = buf_reserve(&chat->text, v.raw.n);
-        ptrdiff_t n = to ? json_string_decode(v, to) : 0;
+        if (!to) {
+            give_up(r);
+            return false;
+        }
+        ptrdiff_t n = json_string_decode(v, to);
         if (n < 0) {
             refuse(r, "bad_request",
                    "\"content\" holds half of a surrogate pair, which is no character");
@@ -295,11 +321,21 @@ static bool read_content(const struct request *r, struct slice *out)
                chat->options.max_content);
         return false;
     }
-    buf_clear(&chat->content);
-    wire_write_string(&chat->content, text);
-    chat->content.failed |= chat->text.failed;
-    *out = buf_slice(&chat->content);
+    *out = text;
     return true;
+}
+
+/* The host's word on what a client sends. */
+static bool may_send(const struct request *r, struct slice from, struct slice to,
+                     struct slice content)
+{
+    const struct chat_options *options = &r->chat->options;
+    const char *why = NULL, *code = NULL;
+    if (r->session && options->hooks.authorise)
+        code = options->hooks.authorise(options->ctx, from, to, content, &why);
+    if (code)
+        refuse(r, code, "%s", why);
+    return !code;
 }
 
 /* A key is known by its value, whatever escapes it is written in. Empty: there is none. */
@@ -332,25 +368,6 @@ struct pending {
     int64_t date;
     size_t ref_n;
 };
-
-static void not_stored(const struct request *r, int error)
-{
-    const char *why = error == -ENOSPC || error == -EDQUOT ? "the disk is full"
-                      : error == -EBUSY                    ? "a user is being erased"
-                      : error == -ENOBUFS                  ? "too much waits for the disk"
-                                                           : "the disk failed";
-    refuse(r, "not_stored", "the %s was not stored: %s; it can be sent again",
-           strcmp(r->name, "read") == 0 ? "read marker" : r->name, why);
-}
-
-/* There is no memory. */
-static void give_up(const struct request *r)
-{
-    if (r->session)
-        stream_close(&r->session->ws.stream);
-    else
-        not_stored(r, -ENOBUFS);
-}
 
 /* Room for one more that waits. */
 static bool reserve_pending(const struct request *r)
@@ -399,15 +416,18 @@ static void send_as(const struct request *r, struct slice from)
     uint8_t room[6 * STORE_MAX_KEY];
     struct pending p = {.kind = PENDING_SEND};
     if (!read_user(r, "to", &to) || !read_key(r, room, &key) || !read_content(r, &content) ||
-        !reserve_pending(r))
+        !may_send(r, from, userid_slice(&to), content) || !reserve_pending(r))
         return;
+    /* Stored as the shortest JSON string with that value. */
+    buf_clear(&chat->content);
+    wire_write_string(&chat->content, content);
     if (chat->content.failed) {
         give_up(r);
         return;
     }
     p.first =
         !presence_is_used(chat) || !store_has_conversation(chat->store, from, userid_slice(&to));
-    int result = store_append(chat->store, from, userid_slice(&to), content, key,
+    int result = store_append(chat->store, from, userid_slice(&to), buf_slice(&chat->content), key,
                               clock_wall_ms(chat->options.clock), &p.id, &p.date);
     if (result == STORE_KNOWN) {
         answer_sent(r, p.id, p.date);
@@ -617,6 +637,8 @@ void api_committed(void *ctx, const struct store_message *m)
         presence_met(chat, m->from, m->to);
     settled(&p);
     settle_echoes(chat, 0);
+    if (chat->options.hooks.committed)
+        chat->options.hooks.committed(chat->options.ctx, m);
 }
 
 void api_marked(void *ctx, const struct store_mark *m)

@@ -65,9 +65,10 @@ static void log_peer(const struct websocket *ws)
 
 static uint64_t body_limit(struct websocket *ws, const struct http_head *request)
 {
-    return slice_eq(request->path, SLICE("/socket.io/"))
-               ? socketio_max_payload(ws->stream.kind->ctx)
-               : 0;
+    const struct chat *chat = ws->stream.kind->ctx;
+    return slice_eq(request->path, SLICE("/socket.io/")) ? socketio_max_payload(chat)
+           : slice_eq(request->path, SLICE("/chat"))     ? 0
+                                                         : chat->options.max_body;
 }
 
 static void on_request(struct websocket *ws, const struct http_head *request)

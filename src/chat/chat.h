@@ -9,7 +9,7 @@
 
 #include "chat/hub.h"
 #include "chat/wire.h"
-#include "codec/hmac.h"
+#include "codec/jwt.h"
 #include "net/websocket.h"
 #include "store/store.h"
 
@@ -23,6 +23,17 @@ enum chat_close_code {
     CLOSE_TOO_MANY = 4003,
     CLOSE_DISCONNECTED = 4004, /* by the application */
     CLOSE_TOO_SLOW = 4008,
+};
+
+/* What the program that hosts the server has a say in (parley.h); ctx is the options'. Each may be NULL. */
+struct chat_hooks {
+    /* NULL: a client may send this; or the code of the info, and *why its text. It calls nothing here. */
+    const char *(*authorise)(void *ctx, struct slice from, struct slice to, struct slice content,
+                             const char **why);
+    /* Judges tokens, in the place of the secret; likewise. An empty one is too long. */
+    enum jwt_status (*verify)(void *ctx, struct slice token, struct jwt *out);
+    /* Hears of every message that is stored, in the order of their ids. */
+    void (*committed)(void *ctx, const struct store_message *message);
 };
 
 struct chat_options {
@@ -39,6 +50,8 @@ struct chat_options {
     const struct clock *clock;
     /* Answers requests for other paths than /chat and /socket.io/, as websocket.h's on_request. */
     void (*on_request)(void *ctx, struct websocket *ws, const struct http_head *request);
+    uint32_t max_body; /* bytes, of those requests */
+    struct chat_hooks hooks;
     /* NULL, or why there can be no further session; may be NULL itself. Asked about those that need no
        further socket, while so many of them have not registered. */
     const char *(*full)(void *ctx, uint32_t strangers);

@@ -24,6 +24,8 @@ const char *jwt_status_text(enum jwt_status status)
         return "the token is not valid yet";
     case JWT_BAD_CLAIM:
         return "a claim of the token is missing or not valid";
+    case JWT_REFUSED:
+        return "the token was refused";
     }
     return "unknown";
 }

@@ -19,9 +19,10 @@ enum jwt_status {
     JWT_MALFORMED,     /* not three parts of base64url, or not JSON objects inside, or too long */
     JWT_BAD_ALGORITHM, /* `alg` is not "HS256", or `crit` demands an extension */
     JWT_BAD_SIGNATURE,
-    JWT_EXPIRED,  /* now >= exp */
-    JWT_NOT_YET,  /* now < nbf */
-    JWT_BAD_CLAIM /* no valid user id in `sub`, or a time that is not a number */
+    JWT_EXPIRED,   /* now >= exp */
+    JWT_NOT_YET,   /* now < nbf */
+    JWT_BAD_CLAIM, /* no valid user id in `sub`, or a time that is not a number */
+    JWT_REFUSED,   /* by the program that hosts the server */
 };
 
 struct jwt {

@@ -114,7 +114,7 @@ static void loop_fire_timers(struct loop *loop)
         loop_fire_slot(loop, (tick + 1 - i) % LOOP_SLOTS);
 }
 
-static int loop_wait_ms(const struct loop *loop, int max_ms)
+int loop_wait_ms(const struct loop *loop, int max_ms)
 {
     if (loop->busy)
         return 0;

@@ -65,6 +65,9 @@ void loop_fini(struct loop *loop);
  */
 __attribute__((warn_unused_result)) int loop_turn(struct loop *loop, int max_ms);
 
+/* How long a turn would wait, of max_ms at most, if no descriptor became ready. */
+int loop_wait_ms(const struct loop *loop, int max_ms);
+
 /* Watches w->fd for these events, or changes what it is watched for; 0 or -errno. */
 __attribute__((warn_unused_result)) int loop_watch(struct loop *loop, struct watch *w,
                                                    uint32_t events);

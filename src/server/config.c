@@ -57,6 +57,20 @@ static int parse_sync(struct config *c, const char *text, struct args_error *err
     return 0;
 }
 
+static int parse_confine(struct config *c, const char *name, struct args_error *error)
+{
+    static const char *const names[] = {
+        [CONFINE_YES] = "yes", [CONFINE_OFF] = "off", [CONFINE_REQUIRE] = "require"};
+    for (int i = 0; i < 3; i++) {
+        c->confine = (enum confine_mode)i;
+        if (strcmp(name, names[i]) == 0)
+            return 0;
+    }
+    snprintf(error->text, sizeof error->text, "confine: \"%.40s\" is neither yes, off nor require",
+             name);
+    return -1;
+}
+
 static int parse_trusted(struct config *c, const struct arg_list *texts, struct args_error *error)
 {
     for (size_t i = 0; i < texts->n; i++) {
@@ -70,9 +84,11 @@ static int parse_trusted(struct config *c, const struct arg_list *texts, struct 
     return 0;
 }
 
-enum config_result config_parse(struct config *out, int argc, char **argv, struct args_error *error)
+enum config_result config_parse(struct config *out, int argc, char **argv, char *text,
+                                struct args_error *error)
 {
-    *out = (struct config){.data = "data",
+    *out = (struct config){.file = text,
+                           .data = "data",
                            .segment_size = 128 << 20,
                            .prepare_segments = true,
                            .arrange_segments = true,
@@ -159,7 +175,9 @@ enum config_result config_parse(struct config *out, int argc, char **argv, struc
         snprintf(error->text, sizeof error->text, "\"%.60s\" is no option; see --help", argv[rest]);
         return CONFIG_BAD;
     }
-    if (file && (!(out->file = read_file(file, error)) || args_parse_file(rows, out->file, error)))
+    if (file && !(out->file = read_file(file, error)))
+        return CONFIG_BAD;
+    if (out->file && args_parse_file(rows, out->file, error))
         return CONFIG_BAD;
     if (parse_sync(out, sync, error) || parse_trusted(out, &trusted, error))
         return CONFIG_BAD;
@@ -170,13 +188,8 @@ enum config_result config_parse(struct config *out, int argc, char **argv, struc
         return CONFIG_BAD;
     }
     out->log_level = (enum log_level)parsed;
-    parsed = confine_mode_parse(confine_name);
-    if (parsed < 0) {
-        snprintf(error->text, sizeof error->text,
-                 "confine: \"%.40s\" is neither yes, off nor require", confine_name);
+    if (parse_confine(out, confine_name, error))
         return CONFIG_BAD;
-    }
-    out->confine = (enum confine_mode)parsed;
     if (out->listen.n == 0)
         out->listen = (struct arg_list){{"127.0.0.1:8080"}, 1};
     return CONFIG_OK;

@@ -43,7 +43,9 @@ struct config {
 
 enum config_result { CONFIG_OK, CONFIG_DONE /* --help, --version */, CONFIG_BAD };
 
-enum config_result config_parse(struct config *out, int argc, char **argv,
+/* From a command line, and from the config file that it names, or from the text of one (or NULL): malloced,
+   and the config's from now on. To be freed whatever the result. */
+enum config_result config_parse(struct config *out, int argc, char **argv, char *text,
                                 struct args_error *error);
 void config_free(struct config *config);
 

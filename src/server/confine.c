@@ -111,12 +111,3 @@ int confine(enum confine_mode mode, const struct confine_places *places, const s
     }
     return 0;
 }
-
-int confine_mode_parse(const char *name)
-{
-    static const char *const names[] = {"yes", "off", "require"};
-    for (int i = 0; i < 3; i++)
-        if (strcmp(name, names[i]) == 0)
-            return i;
-    return -1;
-}

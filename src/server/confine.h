@@ -34,7 +34,4 @@ __attribute__((warn_unused_result)) int confine(enum confine_mode mode,
                                                 const struct confine_places *places,
                                                 const struct log *log, struct confine_error *error);
 
-/* "yes", "off" or "require"; -1 if it is none of them. */
-int confine_mode_parse(const char *name);
-
 #endif

@@ -215,7 +215,7 @@ int main(int argc, char **argv)
     struct config config;
     struct args_error error;
     enum exit_status status = EXIT_CLEAN;
-    switch (config_parse(&config, argc, argv, &error)) {
+    switch (config_parse(&config, argc, argv, NULL, &error)) {
     case CONFIG_OK:
         status = run(&daemon, &config);
         break;

@@ -171,7 +171,10 @@ static void dispatch(const struct route *routes, const struct call *c)
                   SLICE("Only GET and HEAD are known here.\n"));
         return;
     }
-    reply(c, 404, TEXT, "", SLICE("There is nothing here; the chat is at /chat.\n"));
+    if (routes == public_routes && c->server->on_request)
+        c->server->on_request(c->server, c->ws, c->request);
+    if (c->ws->state == WEBSOCKET_ASKED)
+        reply(c, 404, TEXT, "", SLICE("There is nothing here; the chat is at /chat.\n"));
 }
 
 static void serve(const struct route *routes, struct server *server, struct websocket *ws,

@@ -20,6 +20,10 @@
 struct server {
     const struct config *config; /* the owner's, like the log */
     struct log log;
+    struct chat_hooks hooks; /* likewise; ctx is the server */
+    /* Answers requests for paths that are not the server's own, or leaves them; NULL: nobody does. */
+    void (*on_request)(struct server *server, struct websocket *ws,
+                       const struct http_head *request);
     char secret_path[4096];
     struct loop loop;
     struct stream_set streams;
@@ -49,7 +53,7 @@ __attribute__((format(printf, 3, 4))) enum exit_status
 server_fail(struct server_error *error, enum exit_status status, const char *format, ...);
 
 /*
- * The steps of the start, in this order, on a zeroed struct with config and log: EXIT_CLEAN, or the exit
+ * The steps of the start, in this order, on a zeroed struct with what is the owner's: EXIT_CLEAN, or the exit
  * status with *error. Behind all of them, and behind one that failed, comes server_close.
  *
  *   server_listen     opens the loop and the listeners: a process may give up root's rights behind it

@@ -14,7 +14,7 @@ static enum config_result parse(struct config *out, struct args_error *error, st
     char *argv[] = {program, option, path, NULL};
     CHECK(ftruncate(file, 0) == 0);
     CHECK(pwrite(file, text.p, text.n, 0) == (ssize_t)text.n);
-    return config_parse(out, 3, argv, error);
+    return config_parse(out, 3, argv, NULL, error);
 }
 
 static bool same_text(const char *a, const char *b)

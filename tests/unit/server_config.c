@@ -28,7 +28,7 @@ static enum config_result parse(const char *words)
     snprintf(line, sizeof line, "%s", words);
     for (char *word = strtok(line, " "); word && argc < 63; word = strtok(NULL, " "))
         argv[argc++] = word;
-    return config_parse(&config, argc, argv, &error);
+    return config_parse(&config, argc, argv, NULL, &error);
 }
 
 static void the_defaults_are_those_of_the_help(void **state)
@@ -172,7 +172,7 @@ static void sizes_may_have_a_unit(void **state)
         char program[] = "parleyd";
         char *argv[] = {program, text, NULL};
         snprintf(text, sizeof text, "--retain-bytes=%s", sizes[i].text);
-        enum config_result result = config_parse(&config, 2, argv, &error);
+        enum config_result result = config_parse(&config, 2, argv, NULL, &error);
         assert_int_equal(result, sizes[i].bytes ? CONFIG_OK : CONFIG_BAD);
         if (sizes[i].bytes)
             assert_true(config.retain_bytes == sizes[i].bytes);

@@ -61,6 +61,10 @@ LDFLAGS_ALL  := $(FLAGS_$(VARIANT)) -pthread $(LD_$(VARIANT)) $(LDFLAGS)
 LIB_SRC   := $(filter-out src/server/main.c,$(wildcard src/*/*.c))
 LIB_OBJ   := $(LIB_SRC:%.c=$(B)/obj/%.o)
 LIB       := $(B)/libparley.a
+# For other programs: one object in which no names but those of parley.h can be seen, and without what is
+# about a process.
+HOST_LIB  := $(B)/lib/libparley.a
+HOST_OBJ  := $(filter-out $(addprefix %/server/,confine.o landlock.o privileges.o seccomp.o),$(LIB_OBJ))
 TOOL_SRC  := $(wildcard tools/*.c)
 # The parts of parley-log.
 TOOL_PARTS := $(wildcard tools/*/*.c)
@@ -119,6 +123,15 @@ $(TOOL_LIB): $(TOOL_PARTS:%.c=$(B)/obj/%.o)
 $(LIB) $(BENCH_LIB) $(TOOL_LIB):
 	rm -f $@ && $(AR) rcs $@ $^
 
+$(HOST_LIB): $(HOST_OBJ)
+	@mkdir -p $(@D)
+	$(CC) -r -nostdlib -o $(@D)/parley.o $^
+	$$($(CC) -print-prog-name=objcopy) --wildcard --keep-global-symbol='parley_*' $(@D)/parley.o
+	rm -f $@ && $(AR) rcs $@ $(@D)/parley.o
+
+$(B)/embed-example: $(B)/obj/tools/embed-example.o $(HOST_LIB)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^
+
 $(B)/parleyd: $(B)/obj/src/server/main.o $(LIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^
 
@@ -135,6 +148,11 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(HELPERS) $(TOOL_LIB) $(LIB)
 
 # It counts how often an event is written.
 $(B)/tests/unit/chat_socketio: LDFLAGS_ALL += -Wl,--wrap=wire_write
+
+# A host, and clients that have a copy of the library of their own.
+$(B)/tests/api/embed: $(B)/obj/tests/api/embed.o $(HOST_LIB) $(HELPERS) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka
 
 # The parts bring a clock and a random source of their own: they come in front of the library.
 $(SIM) $(B)/tests/sim/crashes: $(B)/tests/sim/%: $(B)/obj/tests/sim/%.o $(SIM_PARTS) $(LIB)
@@ -178,8 +196,10 @@ run: all
 	@$(B)/parleyd --demo --listen 127.0.0.1:$(DEMO_PORT) --data data
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(filter-out $(addprefix $(B)/,store-bench storm-bench floor-bench suite-bench micro-bench),$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib include)
+	install -m 755 $(filter-out $(addprefix $(B)/,store-bench storm-bench floor-bench suite-bench micro-bench embed-example),$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(HOST_LIB) $(DESTDIR)$(PREFIX)/lib
+	install -m 644 src/parley.h $(DESTDIR)$(PREFIX)/include
 
 # The source package, the same bytes whenever it is made of the same commit.
 VERSION := $(shell sed -n 's/.*PARLEY_VERSION "\(.*\)"/\1/p' src/base/version.h)

@@ -196,10 +196,12 @@ run: all
 	@$(B)/parleyd --demo --listen 127.0.0.1:$(DEMO_PORT) --data data
 
 install: all
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib include)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig include)
 	install -m 755 $(filter-out $(addprefix $(B)/,store-bench storm-bench floor-bench suite-bench micro-bench embed-example),$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(HOST_LIB) $(DESTDIR)$(PREFIX)/lib
 	install -m 644 src/parley.h $(DESTDIR)$(PREFIX)/include
+	printf 'Name: parley\nDescription: a chat server inside another program\nVersion: %s\nCflags: -I%s/include\nLibs: -L%s/lib -lparley -pthread\n' \
+	    $(VERSION) $(PREFIX) $(PREFIX) >$(DESTDIR)$(PREFIX)/lib/pkgconfig/parley.pc
 
 # The source package, the same bytes whenever it is made of the same commit.
 VERSION := $(shell sed -n 's/.*PARLEY_VERSION "\(.*\)"/\1/p' src/base/version.h)

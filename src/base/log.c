@@ -11,7 +11,8 @@ static const char *const level_marks[] = {"error: ", "warning: ", "", "debug: "}
 void log_raw(const char *text, size_t n)
 {
     struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
-    if (poll(&p, 1, 0) == 1) {
+    /* Not into a pipe that nobody reads: SIGPIPE is the process's to ignore. */
+    if (poll(&p, 1, 0) == 1 && !(p.revents & POLLERR)) {
         ssize_t written = write(STDERR_FILENO, text, n);
         (void)written;
     }

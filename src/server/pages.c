@@ -173,8 +173,8 @@ static void dispatch(const struct route *routes, const struct call *c)
     }
     if (routes == public_routes && c->server->on_request)
         c->server->on_request(c->server, c->ws, c->request);
-    if (c->ws->state == WEBSOCKET_ASKED)
-        reply(c, 404, TEXT, "", SLICE("There is nothing here; the chat is at /chat.\n"));
+    /* Says nothing where that was an answer: a stream that is ending takes no more. */
+    reply(c, 404, TEXT, "", SLICE("There is nothing here; the chat is at /chat.\n"));
 }
 
 static void serve(const struct route *routes, struct server *server, struct websocket *ws,

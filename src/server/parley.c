@@ -141,9 +141,8 @@ void parley_respond(struct parley_request *request, unsigned status, const char 
                     const char *fields, struct parley_text body)
 {
     const struct asked *asked = container_of(request, struct asked, request);
-    if (asked->ws->state == WEBSOCKET_ASKED)
-        websocket_respond(asked->ws, status, type, fields, slice_of_text(body),
-                          slice_eq(asked->head->method, SLICE("HEAD")));
+    websocket_respond(asked->ws, status, type, fields, slice_of_text(body),
+                      slice_eq(asked->head->method, SLICE("HEAD")));
 }
 
 /* ---- opening ----------------------------------------------------------------------------- */

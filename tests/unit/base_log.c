@@ -48,16 +48,22 @@ static void what_is_above_the_level_is_dropped(void **state)
     }
 }
 
-/* What log_write puts on standard error, which is a pipe for the while. */
-static void capture(char out[4096], const struct log *log, const char *text)
+static void write_into(int fd, const struct log *log, const char *text)
 {
-    int pipes[2], real = dup(STDERR_FILENO);
-    assert_int_equal(pipe(pipes), 0);
-    assert_true(real >= 0 && dup2(pipes[1], STDERR_FILENO) >= 0);
+    int real = dup(STDERR_FILENO);
+    assert_true(real >= 0 && dup2(fd, STDERR_FILENO) >= 0);
     log_write(log, LOG_ERROR, "%s", text);
     assert_true(dup2(real, STDERR_FILENO) >= 0);
     close(real);
-    close(pipes[1]);
+    close(fd);
+}
+
+/* What log_write puts on standard error, which is a pipe for the while. */
+static void capture(char out[4096], const struct log *log, const char *text)
+{
+    int pipes[2];
+    assert_int_equal(pipe(pipes), 0);
+    write_into(pipes[1], log, text);
     ssize_t n = read(pipes[0], out, 4095);
     assert_true(n >= 0);
     out[n] = 0;
@@ -91,6 +97,16 @@ static void a_long_line_is_cut_and_still_ends_in_a_newline(void **state)
     log.program = program;
     capture(got, &log, "text");
     assert_string_equal(got, "");
+}
+
+static void a_line_that_nobody_reads_is_not_the_end_of_the_process(void **state)
+{
+    (void)state;
+    struct log log = {.level = LOG_INFO, .program = "test"};
+    int pipes[2];
+    assert_int_equal(pipe(pipes), 0);
+    close(pipes[0]);
+    write_into(pipes[1], &log, "something happened"); /* no SIGPIPE */
 }
 
 static void the_names_of_the_levels_are_known(void **state)
@@ -150,6 +166,7 @@ int main(void)
         cmocka_unit_test(what_is_above_the_level_is_dropped),
         cmocka_unit_test(without_a_sink_a_line_goes_to_standard_error_after_the_program),
         cmocka_unit_test(a_long_line_is_cut_and_still_ends_in_a_newline),
+        cmocka_unit_test(a_line_that_nobody_reads_is_not_the_end_of_the_process),
         cmocka_unit_test(the_names_of_the_levels_are_known),
         cmocka_unit_test(untrusted_text_cannot_forge_a_line_or_drive_a_terminal),
         cmocka_unit_test(at_most_64_bytes_are_shown),

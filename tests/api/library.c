@@ -103,8 +103,12 @@ static void check_variable(const char *name, char type, const char *section)
 
 static void check_all(void (*each)(const char *, char, const char *))
 {
-    if (!has_tool("nm") || !is_variant("release"))
-        skip(); /* the others have variables and calls of their instruments */
+    if (!has_tool("nm"))
+        skip();
+    if (!is_variant("release") && !is_variant("musl")) {
+        print_message("skipped: this build is for another machine, or has its instruments in it\n");
+        skip();
+    }
     faults = 0;
     read_symbols(each);
     assert_int_equal(faults, 0);

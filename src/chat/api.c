@@ -154,28 +154,6 @@ static bool read_number(const struct request *r, const char *name, uint64_t min,
     return false;
 }
 
-/* An address that stands for many: a proxy that does not say for whom it speaks. */
-static bool is_shared(const struct chat *chat, const struct ip *ip)
-{
-    static const struct ip_range unix_peer = {.bits = 128};
-    return ip_is_in(ip, &chat->options.trusted) || ip_is_in(ip, &(struct ip_ranges){&unix_peer, 1});
-}
-
-/* The more bad tokens come from an address, the longer it has to wait. */
-static void count_bad_token(const struct session *s)
-{
-    struct chat *chat = session_chat(s);
-    char peer[IP_TEXT];
-    if (is_shared(chat, &s->ws.peer))
-        return;
-    int64_t wait = backoff_count(&chat->backoff, &s->ws.peer, s->ws.stream.kind->set->loop->now);
-    if (wait == 0)
-        return;
-    ip_format(peer, &s->ws.peer);
-    log_write(chat->options.log, LOG_WARN, "%s: many bad tokens; it has to wait for %d s", peer,
-              (int)(wait / 1000));
-}
-
 /* Refuses the request of an address that has to wait. */
 static bool must_wait(const struct request *r)
 {
@@ -221,7 +199,7 @@ static bool read_token(const struct request *r, struct json_value v, struct jwt 
     if (status == JWT_OK)
         return true;
     if (status != JWT_EXPIRED)
-        count_bad_token(r->session);
+        session_count_bad_token(r->session);
     refuse(r, status == JWT_EXPIRED ? "token_expired" : "bad_token", "%s", jwt_status_text(status));
     return false;
 }
@@ -791,35 +769,54 @@ static void on_disconnect(const struct request *r)
         backend_disconnect(r->call, userid_slice(&user), slice_of(reason, (size_t)n));
 }
 
+/* Without a time, the tokens of this second are too old as well: "iat" does not say whether they are. */
 static void on_revoke(const struct request *r)
 {
     struct userid user;
     uint64_t before, now = (uint64_t)clock_wall_ms(r->chat->options.clock) / 1000;
-    if (read_user(r, "user", &user) && read_number(r, "before", 0, UINT32_MAX, now, &before))
+    if (read_user(r, "user", &user) && read_number(r, "before", 0, UINT32_MAX, now + 1, &before))
         backend_revoke(r->call, userid_slice(&user), before);
+}
+
+static const struct call {
+    const char *name;
+    void (*handle)(const struct request *r);
+    const char *members;
+} calls[] = {{"message", backend_message, "from, to, content, key"},
+             {"disconnect", on_disconnect, "user, reason"},
+             {"revoke", on_revoke, "user, before"}};
+
+static bool is_among(struct json_value key, const char *names)
+{
+    size_t n;
+    for (; *names; names += n + strspn(names + n, ", ")) {
+        n = strcspn(names, ",");
+        if (json_string_eq(key, slice_of(names, n)))
+            return true;
+    }
+    return false;
 }
 
 void api_backend(struct backend_call *call, const char *name, struct slice body)
 {
-    static const struct {
-        const char *name;
-        void (*handle)(const struct request *r);
-    } calls[] = {
-        {"message", backend_message}, {"disconnect", on_disconnect}, {"revoke", on_revoke}};
     struct request r = {.chat = call->chat, .call = call, .name = name};
     struct json_reader reader;
-    struct json_value key, value;
+    struct json_value key, value, unknown = {.type = JSON_NULL};
     enum json_step step = JSON_ERROR;
+    struct quoted q;
+    const struct call *c = calls;
+    while (strcmp(c->name, name) != 0)
+        c++;
     if (json_open_object(&reader, body))
         while ((step = json_next_member(&reader, &key, &value)) == JSON_ITEM)
-            ;
-    if (step == JSON_ERROR) {
+            if (!is_among(key, c->members))
+                unknown = key;
+    r.data = (struct json_value){.type = JSON_OBJECT, .raw = body};
+    if (step == JSON_ERROR)
         refuse(&r, "bad_json", "the body is not one JSON object: %s, at byte %zu", reader.error,
                json_error_offset(&reader));
-        return;
-    }
-    r.data = (struct json_value){.type = JSON_OBJECT, .raw = body};
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
-        if (strcmp(calls[i].name, name) == 0)
-            calls[i].handle(&r);
+    else if (unknown.type == JSON_STRING)
+        refuse(&r, "bad_request", "%s is not known; expected %s", quote(&q, unknown), c->members);
+    else
+        c->handle(&r);
 }

@@ -351,6 +351,27 @@ bool session_charge(struct session *s)
     return false;
 }
 
+/* An address that stands for many: a proxy that does not say for whom it speaks. */
+static bool is_shared(const struct chat *chat, const struct ip *ip)
+{
+    static const struct ip_range unix_peer = {.bits = 128};
+    return ip_is_in(ip, &chat->options.trusted) || ip_is_in(ip, &(struct ip_ranges){&unix_peer, 1});
+}
+
+void session_count_bad_token(const struct session *s)
+{
+    struct chat *chat = session_chat(s);
+    char peer[IP_TEXT];
+    if (is_shared(chat, &s->ws.peer))
+        return;
+    int64_t wait = backoff_count(&chat->backoff, &s->ws.peer, s->ws.stream.kind->set->loop->now);
+    if (wait == 0)
+        return;
+    ip_format(peer, &s->ws.peer);
+    log_write(chat->options.log, LOG_WARN, "%s: many bad tokens; it has to wait for %d s", peer,
+              (int)(wait / 1000));
+}
+
 /* Where there is one too many, closes the session of that user that was silent longest, other than s. */
 static void session_evict(struct session *s)
 {

@@ -58,6 +58,9 @@ int64_t session_ping_ms(const struct chat *chat);
 /* Takes one event off the rate, its own and its user's: whether there was one. Floods are closed with 1008. */
 bool session_charge(struct session *s);
 
+/* It showed a bad token: the more of them come from an address, the longer it has to wait. */
+void session_count_bad_token(const struct session *s);
+
 /* Makes the session one of the token's user; a session too many is closed. -ENOMEM. */
 __attribute__((warn_unused_result)) int session_register(struct session *s,
                                                          const struct jwt *token);

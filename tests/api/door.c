@@ -193,7 +193,15 @@ static void test_a_revocation_holds_for_good(void **state)
     /* An earlier time takes nothing back; without one, it is now. */
     ask(200, "POST", "/v1/revoke", "{\"user\":\"rob\",\"before\":5}");
     registers("rob", 1999, BAD);
+    long issued = (long)time(NULL); /* this second counts as too old */
+    client_open(&old, server.port);
+    client_sendf(&old, "{\"event\":\"registerMessages\",\"data\":{\"token\":\"%s\"}}",
+                 token_of("ann", issued));
+    client_expect(&old, GOOD);
     ask(200, "POST", "/v1/revoke", "{\"user\":\"ann\"}");
+    client_expect_close(&old, 4004);
+    client_close(&old);
+    registers("ann", issued, BAD);
     registers("ann", (long)time(NULL) - 100, BAD);
     registers("ann", (long)time(NULL) + 1, GOOD);
 }
@@ -341,6 +349,12 @@ static void test_what_is_wrong_is_said(void **state)
         {400, "POST", "/v1/message", "{\"from\":\"a\",\"to\":\"b\"}", "*content*is missing*"},
         {400, "POST", "/v1/disconnect", "{\"user\":\"a\",\"reason\":5}", "*is 5; expected a str*"},
         {400, "POST", "/v1/revoke", "{\"user\":\"a\",\"before\":-1}", "*is -1; expected a whole*"},
+        {400, "POST", "/v1/revoke", "{\"user\":\"a\",\"befor\":5}",
+         "*\\\"befor\\\" is not known; expected user, before*"},
+        {400, "POST", "/v1/disconnect", "{\"to\":\"a\",\"user\":\"a\"}",
+         "*\\\"to\\\" is not known*"},
+        {400, "POST", "/v1/message", "{\"before\":1}", "*expected from, to, content, key*"},
+        {200, "POST", "/v1/disconnect", "{\"\\u0075ser\":\"a\"}", "{\"connections\":0}\n"},
         {400, "GET", "/v1/users/%0a", "", "*\\\"%0a\\\" is no user id*"},
         {400, "GET", "/v1/users/%f", "", "*is no user id*"},
         {400, "DELETE", "/v1/users/", "", "*is no user id*"},

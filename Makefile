@@ -86,7 +86,9 @@ FUZZ_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray
 ifneq ($(VARIANT),tsan) # it has one thread
 FUZZ      := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,\
                $(filter-out %/replay.c %/judge.c %/scarce.c,$(wildcard tests/fuzz/*.c)))
-TESTS     += $(B)/tests/sim/crashes $(B)/tests/model/programs $(FUZZ)
+MEMORY    := $(addprefix $(B)/tests/memory/,survive steady)
+MEMORY_PARTS := $(B)/obj/tests/memory/life.o $(B)/obj/tests/fuzz/scarce.o $(SIM_DISK)
+TESTS     += $(B)/tests/sim/crashes $(B)/tests/model/programs $(FUZZ) $(MEMORY)
 endif
 CONFORM   := $(B)/tests/conformance/rfc6455
 CONFORM_PARTS := $(addprefix $(B)/obj/tests/conformance/,cases.o script.o utf8.o)
@@ -179,13 +181,19 @@ $(FUZZ): $(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(FUZZ_PARTS) $(TOOL_LIB) $(
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) $(FUZZ_WRAP) -o $@ $^ $(FUZZ_MAIN) -ldl
 
+# Memory that runs out, or is counted, in a whole server on a simulated disk.
+$(MEMORY): $(B)/tests/memory/%: $(B)/obj/tests/memory/%.o $(MEMORY_PARTS) $(HELPERS) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) $(FUZZ_WRAP) $(foreach f,store_open disk_open_dir disk_close_dir,-Wl,--wrap=$(f)) \
+	    -o $@ $^ -lcmocka
+
 # The page is taken into the object by .incbin, which no compiler reports as a dependency.
 $(B)/page.gz: src/server/web/index.html
 	gzip -9nc $< >$@
 $(B)/obj/src/server/page.o: $(B)/page.gz
 $(B)/obj/src/server/page.o: CPPFLAGS_ALL += -DPARLEY_PAGE='"$(B)/page.gz"'
 
--include $(patsubst %.o,%.d,$(LIB_OBJ) $(HELPERS) $(SIM_PARTS) $(MODEL_PARTS) $(CONFORM_PARTS) $(FUZZ_PARTS)) \
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(HELPERS) $(SIM_PARTS) $(MODEL_PARTS) $(CONFORM_PARTS) $(FUZZ_PARTS) $(MEMORY_PARTS)) \
          $(SOURCES:%.c=$(B)/obj/%.d) $(patsubst $(B)/tests/%,$(B)/obj/tests/%.d,$(TESTS) $(SIM) $(MODEL))
 
 # ---- using ------------------------------------------------------------------------------

@@ -278,7 +278,7 @@ static enum store_status recover_read(struct recovery *r)
 
 enum store_status recover_log(struct store *s, struct store_error *error)
 {
-    struct recovery r = {.s = s, .disk = s->options.disk, .error = error};
+    struct recovery r = {.s = s, .disk = s->options.disk, .error = error, .walk.error = error};
     enum store_status status = recover_read(&r);
     s->index.begin = r.walk.dir.begin.place;
     if (!status && (index_load_end(&s->index) || keys_load_end(&s->keys)))

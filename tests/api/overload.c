@@ -149,6 +149,70 @@ static void over_max_memory_new_connections_get_503_and_old_ones_go_on(void **st
     client_close(&sender);
 }
 
+enum { CHATTERS = 200 };
+
+/* Everyone sends to his neighbour, and reads the answer and what his other neighbour wrote: all at once. */
+static void all_chat(struct client *c)
+{
+    static char content[1001];
+    memset(content, 'x', sizeof content - 1);
+    for (int i = 0; i < CHATTERS; i++)
+        client_sendf(&c[i], "{\"event\":\"message\",\"data\":{\"to\":\"u%d\",\"content\":\"%s\"}}",
+                     (i + 1) % CHATTERS, content);
+    for (int i = 0; i < 2 * CHATTERS; i++) {
+        assert_true(client_receive(&c[i / 2]));
+        bool answer = matches("*{\"success\":true}*", c[i / 2].text);
+        assert_true(answer || matches("{\"event\":\"message\",\"data\":{\"id\":*", c[i / 2].text));
+    }
+}
+
+static void
+with_2_MiB_it_serves_200_that_chat_and_turns_away_who_comes_when_it_is_full(void **state)
+{
+    (void)state;
+    static struct client chatters[CHATTERS];
+    struct client sender, reader, late;
+    char name[16];
+    server_start(&server, OPTIONS("--admin", "127.0.0.1:0", "--rate", "0", "--max-memory", "2M",
+                                  "--max-queue", "8388608", "--sync", "none"));
+    for (int i = 0; i < CHATTERS; i++) {
+        snprintf(name, sizeof name, "u%d", i);
+        client_open_as(&chatters[i], &server, name);
+    }
+    for (int i = 0; i < 3; i++)
+        all_chat(chatters);
+    assert_int_equal(metric("parley_connections_refused_total"), 0);
+    long chatting = metric("parley_connection_memory_bytes"), before = resident();
+    assert_in_range(chatting, 1, 1 << 20);
+    /* One who does not read fills it. */
+    client_open_as(&sender, &server, "sender");
+    open_readers(&reader, 1, "slow");
+    while (metric("parley_connection_memory_bytes") < 2 << 20)
+        for (int i = 0; i < 10; i++)
+            send_message(&sender, "slow");
+    for (int i = 0; i < 10; i++) {
+        client_connect(&late, server.port);
+        client_read_all(&late);
+        assert_true(matches("HTTP/1.1 503 *hold too much memory.\n", late.text));
+        client_close(&late);
+    }
+    assert_int_equal(metric("parley_connections_refused_total"), 10);
+    for (int i = 0; i < 3; i++)
+        all_chat(chatters);
+    print_message("RSS: %ld KiB with 200 that chat, %ld KiB when it is full\n", before >> 10,
+                  resident() >> 10);
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
+    if (!getenv("PARLEY_WRAP"))
+        assert_true(resident() < before + (4 << 20));
+#endif
+    client_close(&reader);
+    wait_for("parley_connection_memory_bytes", (2 << 20) - 1);
+    client_open_as(&late, &server, "late");
+    client_close(&late);
+    client_close(&sender);
+    close_all(chatters, CHATTERS);
+}
+
 static int64_t cpu_ns(void)
 {
     clockid_t clock;
@@ -207,6 +271,9 @@ int main(void)
                                         prepare, finish),
         cmocka_unit_test_setup_teardown(over_max_memory_new_connections_get_503_and_old_ones_go_on,
                                         prepare, finish),
+        cmocka_unit_test_setup_teardown(
+            with_2_MiB_it_serves_200_that_chat_and_turns_away_who_comes_when_it_is_full, prepare,
+            finish),
         cmocka_unit_test_setup_teardown(
             without_descriptors_it_rests_serves_on_and_takes_the_waiting_ones_later, prepare,
             finish),

@@ -16,8 +16,8 @@ void *__wrap_reallocarray(void *p, size_t count, size_t n);
  * as those that are meant to read it. */
 #define LARGEST (256u << 20)
 
-static bool counted;
-static unsigned fail_in, fail_times;
+static bool counted; /* atomic, as `asked` is: a server's threads ask for memory, too */
+static unsigned fail_in, fail_times, asked;
 static struct disk disk;
 
 void scarce_fail(unsigned n, unsigned times)
@@ -28,12 +28,17 @@ void scarce_fail(unsigned n, unsigned times)
 
 void scarce_begin(void)
 {
-    counted = true;
+    __atomic_store_n(&counted, true, __ATOMIC_RELAXED);
 }
 
 void scarce_end(void)
 {
-    counted = false;
+    __atomic_store_n(&counted, false, __ATOMIC_RELAXED);
+}
+
+unsigned scarce_asked(void)
+{
+    return __atomic_load_n(&asked, __ATOMIC_RELAXED);
 }
 
 /* ---- memory -------------------------------------------------------------------------------- */
@@ -42,7 +47,10 @@ static bool is_out(size_t count, size_t n)
 {
     if (n && count > LARGEST / n)
         return true;
-    if (!counted || !fail_in)
+    if (!__atomic_load_n(&counted, __ATOMIC_RELAXED))
+        return false;
+    __atomic_add_fetch(&asked, 1, __ATOMIC_RELAXED);
+    if (!fail_in)
         return false;
     if (fail_in > 1) {
         fail_in--;

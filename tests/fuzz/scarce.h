@@ -14,6 +14,9 @@ void scarce_fail(unsigned n, unsigned times);
 void scarce_begin(void);
 void scarce_end(void);
 
+/* How often memory was asked for between them so far, by any thread. */
+unsigned scarce_asked(void);
+
 /* The same disk, whose own memory never runs out. One at a time. */
 void scarce_disk(struct disk *out, const struct disk *inner);
 

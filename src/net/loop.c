@@ -77,7 +77,7 @@ static int64_t loop_next_slot(const struct loop *loop)
     for (uint64_t i = 1; i <= LOOP_SLOTS; i++) {
         uint64_t slot = (loop->tick + i) % LOOP_SLOTS;
         uint64_t word = loop->used[slot / 64] >> slot % 64;
-        if (word & 1)
+        if (word & 1 && !list_empty(&loop->slots[slot])) /* not one whose timers were all stopped */
             return (int64_t)((loop->tick + i) * LOOP_SLOT_MS) - loop->now;
         if (!word)
             i += 63 - slot % 64;

@@ -79,8 +79,8 @@ int keys_add(struct keys *k, const struct key *key)
         k->ring = calloc(k->max, sizeof *k->ring); /* what is not used is not there */
     if (!k->ring)
         return -ENOMEM;
-    while (k->first < k->next &&
-           (k->next - k->first == k->max || keys_is_over(&k->ring[k->first % k->max], key->date)))
+    while (k->next - k->first == k->max || (k->next - k->first > KEYS_LEAST &&
+                                            keys_is_over(&k->ring[k->first % k->max], key->date)))
         keys_remove(k, k->first++);
     uint32_t place = (uint32_t)(k->next % k->max);
     k->ring[place] = *key;

@@ -6,7 +6,7 @@
  * nobody can make two that are taken for one another.
  *
  * Memory: 40 bytes a key and up to 18 in the table; at most `max` keys. They are forgotten in the
- * order of their ids, when there are too many, or after KEYS_MS.
+ * order of their ids, when there are too many, or after KEYS_MS if more than KEYS_LEAST are left.
  */
 #ifndef STORE_KEYS_H
 #define STORE_KEYS_H
@@ -16,6 +16,7 @@
 
 #define KEYS_MAX (1u << 20)                    /* where no other number is asked for */
 #define KEYS_MS (INT64_C(24) * 60 * 60 * 1000) /* PROTOCOL.md, section 4 */
+#define KEYS_LEAST 1000                        /* so many are known whatever the clock says */
 #define KEYS_WHO 16
 #define KEYS_WHAT 8
 

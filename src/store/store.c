@@ -363,8 +363,7 @@ void store_flush(struct store *s)
 void store_tick(struct store *s, int64_t now)
 {
     s->now = now;
-    s->upkeep.due = true;
-    upkeep_step(s);
+    upkeep_tick(s);
 }
 
 int store_compact(struct store *s, void (*progress)(void *ctx, uint64_t done, uint64_t total),

@@ -62,7 +62,7 @@ struct store_options {
     uint64_t segment_size; /* bytes, at most 1 GiB; 0: STORE_SEGMENT_SIZE */
     uint32_t prepare;      /* bytes of zeros that are written ahead of the end; 0: none */
     uint64_t retain_bytes; /* of the log: the oldest segments above that are dropped; 0: none */
-    uint32_t retain_days;  /* segments with nothing younger are dropped; 0: none */
+    uint32_t retain_days;  /* segments with nothing younger go, about a day a tick; 0: none */
     uint32_t max_keys;     /* that are remembered; 0: a million */
     bool arrange;          /* segments that are full are arranged: record.h */
     bool inline_commit;    /* no threads: store_flush does all that is to be done itself (tests) */

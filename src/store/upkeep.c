@@ -13,13 +13,26 @@
 
 /* ---- what is to be done ------------------------------------------------------------------ */
 
+/* A clock that jumps ahead must not take the log with it: however late it is, no more goes from one tick to
+ * the next than the first segment and what is at most a day younger. A log may say any date. */
+void upkeep_tick(struct store *s)
+{
+    struct upkeep *u = &s->upkeep;
+    int64_t first = s->segments.at[s->segments.count > 1].head.date, most;
+    int64_t date = s->now - s->options.retain_days * DAY_MS;
+    if (__builtin_add_overflow(first > u->keeps ? first : u->keeps, DAY_MS, &most))
+        most = date;
+    u->keeps = date < most ? date : most;
+    u->due = true;
+    upkeep_step(s);
+}
+
 /* Whether the segment, and with it all in front of it, is not to be kept. */
 static bool upkeep_is_over(const struct store *s, uint32_t i)
 {
     uint64_t bytes = s->options.retain_bytes;
-    int64_t days = s->options.retain_days;
     return (bytes && s->end - s->segments.at[i].head.base > bytes) ||
-           (days && s->segments.at[i + 1].head.date < s->now - days * DAY_MS);
+           (s->options.retain_days && s->segments.at[i + 1].head.date < s->upkeep.keeps);
 }
 
 /* Arranged, and not the result of many. */

@@ -27,8 +27,12 @@ struct upkeep {
     struct arrange_damage damaged;
     uint32_t to_close; /* of arrange.inputs: files that are to be closed, from the end */
     bool due;          /* there may be something to do */
+    int64_t keeps;     /* with retain_days: the date that what is kept must reach */
     uint32_t rests;    /* something failed when there were so many segments; 0: nothing has */
 };
+
+/* The owner has heard from outside what time it is. */
+void upkeep_tick(struct store *s);
 
 /* Takes over what is done, and begins what is next. Whether something is under way. */
 bool upkeep_step(struct store *s);

@@ -11,12 +11,12 @@
 
 #define WALL_START INT64_C(1790000000000)
 
-int64_t host_ms;
+int64_t host_ms, host_jumped;
 
 int64_t host_wall(void *ctx)
 {
     (void)ctx;
-    return WALL_START + host_ms;
+    return WALL_START + host_ms + host_jumped;
 }
 
 static int64_t mono(void *ctx)
@@ -148,6 +148,7 @@ int host_stop(void **state)
 {
     char command[128];
     (void)state;
+    host_jumped = 0;
     chat_close(&host_chat);
     assert_int_equal(host_streams.memory, host_streams.spare_n * 4096); /* all is accounted for */
     stream_set_fini(&host_streams);

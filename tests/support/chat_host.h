@@ -15,7 +15,8 @@ extern struct stream_set host_streams;
 extern struct chat host_chat;
 extern const char host_secret[];
 
-extern int64_t host_ms; /* that have passed */
+extern int64_t host_ms;     /* that have passed */
+extern int64_t host_jumped; /* that the wall clock was put forward, or back, beside that */
 int64_t host_wall(void *ctx);
 
 /* With `host_cold`, nothing is in memory but what was read since host_forget_all. */

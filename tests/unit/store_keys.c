@@ -114,7 +114,7 @@ static void test_keys_are_known_after_a_start(void **state)
     }
 }
 
-static void test_the_oldest_are_forgotten_when_there_are_too_many_or_after_a_day(void **state)
+static void test_the_oldest_are_forgotten_when_there_are_too_many(void **state)
 {
     (void)state;
     b->options.max_keys = 3;
@@ -126,15 +126,38 @@ static void test_the_oldest_are_forgotten_when_there_are_too_many_or_after_a_day
     for (int i = 3; i > 0; i--)
         assert_int_equal(put("ann", "bob", "\"x\"", keys[i], 1000), STORE_KNOWN);
     assert_int_equal(put("ann", "bob", "\"x\"", "1", 1000), 0);
-    assert_int_equal(put("ann", "bob", "\"x\"", "5", 1000 + KEYS_MS), 0);
+}
+
+static void put_many(int from, int to, int64_t now)
+{
+    char key[8];
+    for (int i = from; i < to; i++) {
+        snprintf(key, sizeof key, "%d", i);
+        assert_int_equal(put("ann", "bob", "\"x\"", key, now), 0);
+    }
     box_commit(b);
-    assert_int_equal(put("ann", "bob", "\"x\"", "1", 1000 + KEYS_MS), STORE_KNOWN);
-    assert_int_equal(put("ann", "bob", "\"x\"", "6", 1001 + KEYS_MS), 0);
-    assert_int_equal(put("ann", "bob", "\"x\"", "1", 1001 + KEYS_MS), 0);
+}
+
+static void test_so_they_are_after_a_day_but_for_the_last_thousand(void **state)
+{
+    (void)state;
+    box_open(b);
+    put_many(0, KEYS_LEAST + 3, 1000);
+    /* A clock that was put forward by half a century, from 1970, makes nobody forget what was just sent. */
+    int64_t later = 20000 * KEYS_MS;
+    assert_int_equal(put("ann", "bob", "\"x\"", "3", later), STORE_KNOWN);
+    assert_int_equal(put("ann", "bob", "\"x\"", "0", later), STORE_KNOWN);
+    put_many(5000, 5001, later);
+    assert_int_equal(put("ann", "bob", "\"x\"", "3", later), STORE_KNOWN);
+    assert_int_equal(put("ann", "bob", "\"x\"", "0", later), 0);
     box_commit(b);
     box_reopen(b);
-    assert_int_equal(put("ann", "bob", "\"x\"", "1", 1001 + KEYS_MS), STORE_KNOWN);
-    assert_int_equal(id, 8);
+    assert_int_equal(put("ann", "bob", "\"x\"", "4", later), STORE_KNOWN);
+    assert_int_equal(put("ann", "bob", "\"x\"", "0", later), STORE_KNOWN);
+    assert_int_equal(id, KEYS_LEAST + 5);
+    assert_int_equal(put("ann", "bob", "\"x\"", "1", later), 0);
+    /* And one that is put back forgets nothing either. */
+    assert_int_equal(put("ann", "bob", "\"x\"", "5000", 1000), STORE_KNOWN);
 }
 
 static void test_loading_takes_any_order_and_keeps_the_newest(void **state)
@@ -186,8 +209,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_was_stored_is_known_when_the_store_has_failed,
                                         start, stop),
         cmocka_unit_test_setup_teardown(test_keys_are_known_after_a_start, start, stop),
-        cmocka_unit_test_setup_teardown(
-            test_the_oldest_are_forgotten_when_there_are_too_many_or_after_a_day, start, stop),
+        cmocka_unit_test_setup_teardown(test_the_oldest_are_forgotten_when_there_are_too_many,
+                                        start, stop),
+        cmocka_unit_test_setup_teardown(test_so_they_are_after_a_day_but_for_the_last_thousand,
+                                        start, stop),
         cmocka_unit_test(test_loading_takes_any_order_and_keeps_the_newest),
         cmocka_unit_test(test_a_key_that_was_used_again_outlives_its_first_message),
     };

@@ -455,6 +455,43 @@ static void test_what_is_older_than_retain_days_goes(void **state)
     assert_int_equal(box_send(b, "ann", "bob", "next"), 201);
 }
 
+static void test_a_clock_that_jumps_takes_no_more_than_a_day_an_hour(void **state)
+{
+    struct box *b = *state;
+    b->options.retain_days = 10;
+    b->options.segment_size = 0;
+    box_open(b);
+    uint64_t id;
+    int64_t date, now = 40000 * DAY, right = now + 9 * DAY;
+    for (int day = 0; day < 10; day++)
+        for (int hour = 0; hour < 24; hour += 6) {
+            assert_int_equal(store_append(b->store, SLICE("ann"), SLICE("bob"), SLICE("\"x\""),
+                                          SLICE(""), now + day * DAY + hour * DAY / 24, &id, &date),
+                             0);
+            box_commit(b);
+        }
+    settle(b, right);
+    uint64_t all = stats(b).segments;
+    assert_int_equal(all, 40);
+    /* In 1970 nothing is old. */
+    settle(b, 0);
+    assert_int_equal(stats(b).segments, all);
+    /* Ten years ahead for three hours, and once more after a start: four messages each time. */
+    for (int hour = 1; hour <= 3; hour++) {
+        store_tick(b->store, right + 3650 * DAY);
+        assert_in_range(stats(b).segments, all - (uint64_t)(4 * hour) - 1,
+                        all - (uint64_t)(4 * hour) + 4);
+    }
+    settle(b, right);
+    box_reopen(b);
+    uint64_t before = stats(b).segments;
+    store_tick(b->store, right + 3650 * DAY);
+    assert_in_range(stats(b).segments, before - 5, before);
+    settle(b, right);
+    assert_in_range(stats(b).segments, before - 5, before);
+    assert_int_equal(box_send(b, "ann", "bob", "next"), 41);
+}
+
 static void test_the_log_begins_where_the_file_begin_says(void **state)
 {
     struct box *b = *state;
@@ -547,6 +584,7 @@ int main(void)
         T(test_above_retain_bytes_the_oldest_go),
         T(test_a_conversation_that_is_all_gone_is_gone),
         T(test_what_is_older_than_retain_days_goes),
+        T(test_a_clock_that_jumps_takes_no_more_than_a_day_an_hour),
         T(test_the_log_begins_where_the_file_begin_says),
         T(test_a_thread_does_it_while_messages_come_and_go),
     };

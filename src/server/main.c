@@ -96,6 +96,7 @@ static int open_signals(void)
     sigaddset(&set, SIGUSR1);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_IGN); /* a container's first process inherits children of others */
     signal(SIGXFSZ, SIG_IGN); /* a write over the limit fails with EFBIG instead */
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }

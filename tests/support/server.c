@@ -87,6 +87,8 @@ static void spawn(struct server *s, const char *const *options)
             struct rlimit limit = {s->descriptor_limit, s->descriptor_limit};
             setrlimit(RLIMIT_NOFILE, &limit);
         }
+        if (s->before)
+            s->before(argv);
         execvp(argv[0], (char **)argv);
         _exit(127);
     }

@@ -21,10 +21,11 @@ struct server {
     int out;         /* its standard error */
     char text[8192]; /* what it has printed so far, as far as it fits */
     size_t text_n;
-    uint16_t port;             /* of the first listener on TCP */
-    uint16_t admin_port;       /* with --admin */
-    uint64_t file_limit;       /* bytes a file of its may have: RLIMIT_FSIZE; 0: no limit */
-    uint64_t descriptor_limit; /* RLIMIT_NOFILE; 0: as we have it */
+    uint16_t port;                     /* of the first listener on TCP */
+    uint16_t admin_port;               /* with --admin */
+    uint64_t file_limit;               /* bytes a file of its may have: RLIMIT_FSIZE; 0: no limit */
+    uint64_t descriptor_limit;         /* RLIMIT_NOFILE; 0: as we have it */
+    void (*before)(const char **argv); /* in its process, in front of its start; NULL: nothing */
 };
 
 /* Makes the folder; nothing is started yet. */

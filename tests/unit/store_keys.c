@@ -130,7 +130,7 @@ static void test_the_oldest_are_forgotten_when_there_are_too_many(void **state)
 
 static void put_many(int from, int to, int64_t now)
 {
-    char key[8];
+    char key[16];
     for (int i = from; i < to; i++) {
         snprintf(key, sizeof key, "%d", i);
         assert_int_equal(put("ann", "bob", "\"x\"", key, now), 0);

@@ -195,7 +195,6 @@ void erase_took(struct store *s)
     } else if (e->state == ERASE_NOTES) {
         e->state = ERASE_REWRITES;
     } else {
-        index_release(&s->index, e->numbers, e->conversations);
         erase_fini(e);
         e->state = ERASE_NOTHING;
         s->checkpointed = s->checkpoint.place = 0;

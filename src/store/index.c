@@ -268,16 +268,6 @@ void index_erase(struct index *ix, uint32_t user, uint8_t *set)
     }
 }
 
-void index_release(struct index *ix, const uint8_t *set, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        if (!index_bit(set, i))
-            continue;
-        ix->hole_count--;
-        index_push_hole(ix, i);
-    }
-}
-
 uint32_t index_next(const struct index *ix, uint32_t number, uint32_t user)
 {
     const struct conversation *c = &ix->conversations[number];

@@ -102,10 +102,10 @@ static inline bool index_bit(const uint8_t *set, uint32_t number)
 
 /*
  * The user's conversations are gone, and are noted in a set that has room for all. Their numbers are
- * given to nobody before index_release: records that have them may still be in the log.
+ * given to nobody before the next start: records that have them may still be in the log, and reads that
+ * are under way may hold them for as long as they like. Until then they take their place in the array.
  */
 void index_erase(struct index *ix, uint32_t user, uint8_t *set);
-void index_release(struct index *ix, const uint8_t *set, uint32_t count);
 
 /* Forgets users and conversations of which nothing was committed. */
 void index_forget_uncommitted(struct index *ix);

@@ -253,7 +253,7 @@ static void stash_begin(struct store *s, struct store_read *read)
 static void stash_put(struct store *s, const struct store_read *read, const struct record *r,
                       const uint8_t *p, size_t have)
 {
-    bool all = s->stash_next + 1 == read->count; /* none is missing in between */
+    bool all = read->next + s->stash_next + 1 == read->count; /* none is missing in between */
     if (!p || read->stash != s->stash_of || !all || r->length > have || r->length > s->stash_at)
         return;
     s->stash_at -= r->length;
@@ -357,7 +357,7 @@ static void merge_free(struct read_merge *m)
 
 static void read_reverse(struct store_read *read)
 {
-    for (uint32_t i = 0, k = read->count; i + 1 < k; i++) {
+    for (uint32_t i = read->next, k = read->count; i + 1 < k; i++) {
         uint64_t place = read->places[i];
         read->places[i] = read->places[--k];
         read->places[k] = place;
@@ -405,6 +405,8 @@ static bool read_merge(const struct store *s, struct store_read *read, const str
         if (m->begun < m->count &&
             (!m->heap_n || all[m->numbers[m->begun]].last_id > m->heap[0].id)) {
             read_begin_conversation(s, read, m->numbers[m->begun++]);
+            if (!read->place) /* it has been erased */
+                continue;
             return true;
         }
         if (!m->heap_n)
@@ -414,8 +416,10 @@ static bool read_merge(const struct store *s, struct store_read *read, const str
             read->more |= !read->again;
             return false;
         }
-        if (c.id <= m->upto)
+        if (c.id <= m->upto) {
             read->places[read->count++] = c.place;
+            read->oldest = c.id;
+        }
         if (c.prev) {
             read->conversation = c.conversation;
             read_step(s, read, c.place, c.prev);
@@ -453,7 +457,7 @@ static bool read_count(const struct store *s, struct store_read *read, const str
 static void read_begin_look(struct store *s, struct store_read *read)
 {
     read->layout = s->layout;
-    read->count = 0;
+    read->count = read->next;
     read->bytes = 0;
     if (read->merge) {
         read->merge->begun = read->merge->heap_n = 0;
@@ -477,6 +481,8 @@ static bool read_take(struct store *s, struct store_read *read, const struct rec
     size_t json = r->length - RECORD_HEAD - r->key_length;
     if (read->before && r->id >= read->before)
         return true;
+    if (r->id <= read->last)
+        return false;
     if (read->count == read->limit || read->bytes + json > STORE_PAGE_BYTES) {
         if (!read->again)
             read->more = true;
@@ -572,23 +578,31 @@ enum store_status store_read_since(struct store *s, struct store_read *read, str
         return STORE_OK;
     read->user = number;
     read->merge = merge_new(s, number, since, read->limit);
-    return read->merge ? read_look_first(s, read) : STORE_SYSTEM;
+    if (!read->merge)
+        return STORE_SYSTEM;
+    read->more |=
+        read->merge->count > read->limit; /* one of them may be erased while it is looked up */
+    return read_look_first(s, read);
 }
 
-/* The segments have been replaced since: looks the same messages up once more. */
+/* The segments have been replaced since: looks up once more what has not been read yet. Some of it may
+ * have been dropped, or erased; a page, whose size is known to its reader, ends with that. */
 static enum store_status read_look_again(struct store *s, struct store_read *read)
 {
     if (!read->place && read->layout != s->layout) {
         read->before = read->newest + 1;
         read->limit = read->count;
         read->again = true;
+        if (read->merge)
+            read->merge->since = read->next ? read->last : read->oldest - 1;
         read_begin_look(s, read);
     }
     enum store_status status = store_read_look(s, read);
-    if (status || read->count == read->limit || !read->again)
+    if (status || !read->again || read->count == read->limit)
         return status;
-    log_write(s->options.log, LOG_INFO,
-              "messages that were being read have been dropped meanwhile");
+    if (read->merge)
+        return read->next < read->count ? STORE_OK : STORE_END;
+    log_write(s->options.log, LOG_INFO, "messages that were being read are gone by now");
     return STORE_IO;
 }
 
@@ -685,6 +699,7 @@ enum store_status store_read_next(struct store *s, struct store_read *read,
     if (status)
         return status;
     read->next++;
+    read->last = r.id;
     if (read->numbers)
         read_show_marks(s, read);
     store_message_of(s, &r, p, out);

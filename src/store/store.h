@@ -202,11 +202,17 @@ void store_get_stats(const struct store *s, struct store_stats *out);
 /*
  * A read under way: a list of places in the log, read one by one, at the pace of the caller. A
  * zeroed struct is an ended read; store_read_end may be called at any time, also twice.
+ *
+ * There are three kinds: a page is of one conversation, what came since an id of those in `merge`, and
+ * snippets are of those in `numbers`. When segments are replaced or a user is erased, the store has a new
+ * `layout`: all places are looked up once more, of what has not been read yet, and from then on `again`
+ * is set. What holds over that: `numbers`, `conversation` and the numbers in `merge`, which nobody else is
+ * given before the next start (index.h); `user`; the ids. Places, `stash` and what `merge` has begun do not.
  */
 struct store_read {
     uint32_t count; /* messages in all */
     uint32_t next;  /* of them that have been read */
-    uint64_t bytes; /* page: the messages' JSON, added up; otherwise 0 */
+    uint64_t bytes; /* page: the messages' JSON, added up, when it was looked up; otherwise 0 */
     bool more;      /* older messages exist, or, but for a page, may have existed */
     /* Snippets, of the message that was read last: those from the other one that the user has not
      * read, and the id up to which that one has; 0: nothing that is kept. */
@@ -222,17 +228,18 @@ struct store_read {
     uint32_t stash;           /* page: which one it is; 0: none */
     struct read_merge *merge; /* of several conversations; NULL: a page, or snippets */
     uint32_t user;            /* but for a page: the number of the user */
+    uint64_t last;            /* id of what was read last; 0: nothing yet */
 
     /* What is being looked up; of snippets, a conversation in which is counted. */
     uint64_t place;                  /* the record to be looked at next; 0: it has been looked up */
     bool exact;                      /* it stands there; otherwise it is the last of its run */
-    bool again;                      /* some of it has been read */
+    bool again;                      /* for a new layout, after it was looked up once */
     uint64_t before, newest, oldest; /* ids: it is in front of the first, and goes from the second
                                         back to the third */
     uint64_t step;                   /* bytes from one record to the one in front of it */
-    uint32_t limit, conversation;
-    uint64_t above;          /* snippets: what is counted has ids above this */
-    uint32_t counted, since; /* so far; what the index said when this began */
+    uint32_t limit, conversation;    /* page: of this one; otherwise of the one that is looked at */
+    uint64_t above;                  /* snippets: what is counted has ids above this */
+    uint32_t counted, since;         /* so far; what the index said when this began */
 };
 
 /*

@@ -70,6 +70,8 @@ struct model {
     uint64_t revocation;           /* the number of the last one */
     /* Who is being erased: nothing is known of him until that is over. MODEL_USERS: nobody. */
     unsigned erasing;
+    unsigned
+        reading; /* whose snippets are read: what is said to him now may be among them, or not */
     bool erased; /* somebody was */
     bool intact; /* since the store was opened last, nothing took what was committed */
     enum store_sync sync;

@@ -277,6 +277,8 @@ static void run_append(struct run *r)
         before && rng_percent(&r->rng, 80) ? run_again(before, content) : run_content(r, content);
     if (before && rng_percent(&r->rng, 80))
         to = before->to;
+    if (from == r->model.reading || to == r->model.reading)
+        return;
     size_t key_n = number ? (size_t)snprintf(key, sizeof key, "key %u", number) : 0;
     int failure = store_failure(r->store);
     model_look_erasing(&r->model);
@@ -361,17 +363,6 @@ static void run_collect(struct run *r)
         r->gathered = 0;
 }
 
-/* Between two messages of a read: old segments are replaced, or dropped. */
-static void run_between(void *ctx)
-{
-    struct run *r = ctx;
-    if (!rng_percent(&r->rng, 20) || r->disk.down)
-        return;
-    run_say(r, "       tick\n");
-    store_tick(r->store, run_now(r) + 1000);
-    model_retained(&r->model, run_now(r) + 1000);
-}
-
 /* Until it is done, or fails, or nothing goes on any more. */
 static void run_erase(struct run *r)
 {
@@ -395,6 +386,26 @@ static void run_erase(struct run *r)
     if (!r->answered)
         model_wrong(m, "nobody says that user %u is erased", user);
     model_look_erasing(m);
+}
+
+/* Between two messages of a read: old segments are replaced, or dropped, or somebody is erased, and others
+ * begin to talk. */
+static void run_between(void *ctx)
+{
+    struct run *r = ctx;
+    if (!rng_percent(&r->rng, 20) || r->disk.down)
+        return;
+    run_say(r, "       tick\n");
+    store_tick(r->store, run_now(r) + 1000);
+    model_retained(&r->model, run_now(r) + 1000);
+    /* What is committed late would be among the snippets, or not. */
+    if (!rng_percent(&r->rng, r->erases / 4) || model_waits(&r->model))
+        return;
+    run_erase(r);
+    for (int i = 0; i < 6 && !r->disk.down; i++)
+        run_append(r);
+    run_flush(r);
+    run_collect(r);
 }
 
 static void run_revoke(struct run *r)

@@ -138,6 +138,15 @@ static void box_failed(void *ctx, uint64_t id, int error)
     b->failed_error = error;
 }
 
+static void box_erased(void *ctx, struct slice user, uint64_t messages, int error)
+{
+    struct box *b = ctx;
+    (void)user;
+    b->erased++;
+    b->erased_messages = messages;
+    b->erased_error = error;
+}
+
 static void box_log(void *ctx, enum log_level level, const char *line)
 {
     struct box *b = ctx;
@@ -172,6 +181,7 @@ void box_init(struct box *b)
         .inline_commit = true,
         .committed = box_committed,
         .failed = box_failed,
+        .erased = box_erased,
         .ctx = b,
     };
 }
@@ -264,6 +274,19 @@ uint64_t box_send(struct box *b, const char *from, const char *to, const char *t
     uint64_t id = box_put(b, from, to, text);
     box_commit(b);
     return id;
+}
+
+uint64_t box_erase(struct box *b, const char *user)
+{
+    unsigned before = b->erased;
+    assert_int_equal(store_erase(b->store, slice_str(user)), 0);
+    for (int i = 0; i < 1000 && b->erased == before; i++) {
+        store_flush(b->store);
+        store_collect(b->store);
+    }
+    assert_int_equal(b->erased, before + 1);
+    assert_int_equal(b->erased_error, 0);
+    return b->erased_messages;
 }
 
 /* Reads to the end and joins the texts; the bytes of a page must be what was promised. */

@@ -29,6 +29,9 @@ struct box {
     uint64_t failed[64];
     int failed_error;
     size_t failed_count;
+    unsigned erased; /* answers, and the last one: */
+    uint64_t erased_messages;
+    int erased_error;
     char last_log[1024];
 
     bool
@@ -66,6 +69,9 @@ void box_wait(struct box *b); /* until the descriptor is readable */
 
 /* box_put and box_commit. */
 uint64_t box_send(struct box *b, const char *from, const char *to, const char *text);
+
+/* Erases the user, with all that this takes: how many messages are gone; it must not fail. */
+uint64_t box_erase(struct box *b, const char *user);
 
 /* The contents of a page, of what came since, or of the snippets: the texts, separated by spaces. Static memory. */
 const char *box_page(struct box *b, const char *user, const char *other, uint64_t before,

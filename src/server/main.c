@@ -148,7 +148,7 @@ static enum exit_status start(struct server *server, struct server_error *error)
     /* Before the first thread, and before a byte from outside is read: the log is the first. */
     if (status == EXIT_CLEAN)
         status = confine_process(server, error);
-    return status == EXIT_CLEAN ? server_start(server, error) : status;
+    return status == EXIT_CLEAN ? server_open_log(server, error) : status;
 }
 
 static void print_ready(const struct server *server)

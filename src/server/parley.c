@@ -184,7 +184,7 @@ static enum exit_status start(struct parley *p, struct server_error *error)
     if (status == EXIT_CLEAN)
         status = server_open_data(server, error);
     if (status == EXIT_CLEAN)
-        status = server_start(server, error);
+        status = server_open_log(server, error);
     if (status != EXIT_CLEAN)
         server_close(server);
     return status;

@@ -226,7 +226,7 @@ enum exit_status server_open_data(struct server *server, struct server_error *er
     return load_door_token(server, error);
 }
 
-enum exit_status server_start(struct server *server, struct server_error *error)
+enum exit_status server_open_log(struct server *server, struct server_error *error)
 {
     const struct config *config = server->config;
     struct chat_options options = {.max_user_connections = config->max_user_connections,

@@ -58,14 +58,14 @@ server_fail(struct server_error *error, enum exit_status status, const char *for
  *
  *   server_listen     opens the loop and the listeners: a process may give up root's rights behind it
  *   server_open_data  the data directory and its token: it may confine itself behind it
- *   server_start      reads the log, starts the threads: now server_turn serves
+ *   server_open_log   reads the log, starts the threads: now server_turn serves
  */
 __attribute__((warn_unused_result)) enum exit_status server_listen(struct server *server,
                                                                    struct server_error *error);
 __attribute__((warn_unused_result)) enum exit_status server_open_data(struct server *server,
                                                                       struct server_error *error);
-__attribute__((warn_unused_result)) enum exit_status server_start(struct server *server,
-                                                                  struct server_error *error);
+__attribute__((warn_unused_result)) enum exit_status server_open_log(struct server *server,
+                                                                     struct server_error *error);
 
 /* A turn of the loop; waits at most max_ms (-1: without limit). 1; 0: server_drain has been called, and
    every client is gone; or -errno. */

@@ -49,7 +49,6 @@ static void no_line(void *ctx, enum log_level level, const char *line)
 
 int __wrap_disk_open_dir(struct disk *disk, const char *path)
 {
-    life_server.log.sink = no_line;
     if (life_threaded)
         return __real_disk_open_dir(disk, path);
     scarce_disk(disk, &life_disk.disk);
@@ -106,11 +105,20 @@ void life_end(void)
 
 enum exit_status life_open(struct server_error *error)
 {
+    life_server = (struct server){.config = &life_config,
+                                  .log = {.sink = no_line, .level = life_config.log_level}};
     scarce_begin();
-    enum exit_status status = server_open(&life_server, &life_config, error);
+    enum exit_status status = server_listen(&life_server, error);
+    if (status == EXIT_CLEAN)
+        status = server_open_data(&life_server, error);
+    if (status == EXIT_CLEAN)
+        status = server_open_log(&life_server, error);
+    if (status != EXIT_CLEAN)
+        server_close(&life_server);
     scarce_end();
     return status;
 }
+
 static void hang_up(size_t i)
 {
     struct peer *p = peers[i];
@@ -217,7 +225,9 @@ void life_expect_empty(void)
     for (uint32_t i = 0; i < chat->hub.n; i++)
         assert_null(chat->hub.users[i]);
     assert_int_equal(chat->pending_at, chat->pending.n);
-    assert_int_equal(life_server.streams.memory, life_server.streams.spare_n * 4096);
+    assert_int_equal(life_server.streams.memory,
+                     life_server.streams.spare_n * 4096 +
+                         chat->hub.watched_n * sizeof *chat->hub.watched);
 }
 
 /* ---- peers ------------------------------------------------------------------------------- */

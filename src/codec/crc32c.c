@@ -118,14 +118,15 @@ CRC32C_TARGET static uint32_t crc32c_native(uint32_t crc, const uint8_t *p, size
 
 /* SSE 4.2 and the carry-less product. CPUID is slow, all the more in a virtual machine, so it is asked
  * once; whoever asks at the same moment finds the same. */
+static _Atomic signed char crc32c_known; /* 1, -1: there is none; 0: nobody has asked */
+
 static inline bool crc32c_has_native(void)
 {
-    static _Atomic signed char known;
-    if (!known) {
+    if (!crc32c_known) {
         unsigned a, b, c = 0, d;
-        known = __get_cpuid(1, &a, &b, &c, &d) && c & bit_SSE4_2 && c & bit_PCLMUL ? 1 : -1;
+        crc32c_known = __get_cpuid(1, &a, &b, &c, &d) && c & bit_SSE4_2 && c & bit_PCLMUL ? 1 : -1;
     }
-    return known > 0;
+    return crc32c_known > 0;
 }
 
 #elif defined __aarch64__

@@ -101,7 +101,7 @@ FORMATTED := $(wildcard src/*/*.[ch] src/*.h tools/*.[ch] tools/*/*.[ch] bench/*
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test everywhere size dist test-suite list-tests test-tools conformance sim model soak crash mutants perf-check perf-record check install clean help bench-store fuzz fuzz-programs coverage bench microbench bench-storm bench-socketio footprint
+.PHONY: all run test everywhere size dist test-suite list-tests test-tools conformance sim model scale soak crash mutants perf-check perf-record check install clean help bench-store fuzz fuzz-programs coverage bench microbench bench-storm bench-socketio footprint
 
 all: $(PROGRAMS)
 
@@ -280,6 +280,11 @@ KILLS ?= 1000
 crash: $(B)/parleyd $(B)/tests/api/crash
 	CRASH_ROUNDS=$(KILLS) $(B)/tests/api/crash
 
+# 10,000 connections of a server that ends; 1,000 disconnections while 100,000 messages flow.
+scale: $(B)/parleyd $(B)/tests/api/drain $(B)/tests/api/devices
+	DRAIN_CONNECTIONS=10000 $(B)/tests/api/drain
+	DEVICES_MESSAGES=100000 $(B)/tests/api/devices
+
 # Plants bugs in the store and in what clients see of the server; each must be found.
 PLANT = CC='$(CC)' FLAGS='$(CPPFLAGS_ALL) $(CFLAGS_ALL)' LINK='$(LDFLAGS_ALL)'
 mutants: $(SIM) $(MODEL)
@@ -334,6 +339,7 @@ help:
 	@echo "make conformance the table of RFC 6455's cases, against ws-echo and /chat"
 	@echo "make sim        SEEDS=100000 runs of the store, from seed FROM=1 on, on a simulated disk that crashes and fails"
 	@echo "make model      SEEDS=100000 random programs of users and devices, from seed FROM=1 on, held against a model of the API"
+	@echo "make scale      a server ends with 10000 connections; a device is lost 1000 times in 100000 messages"
 	@echo "make soak       a mixed load on a real server for TIME=60 seconds; fails when anything grows"
 	@echo "make crash      kill -9 of the real server under load, KILLS=1000 times"
 	@echo "make mutants    plants bugs, which the simulation or the model must find"

@@ -359,6 +359,11 @@ static void a_watched_id_costs_8_bytes(void **state)
     for (size_t i = 0; i < 255; i++)
         client_expect(&carol, "*\"online\":false*");
     assert_int_equal(memory(), before + table + 2 * (8 + sizeof(void *)) + 2 * 8 + 256 * 8);
+    /* And who writes to whom. */
+    write_to(&alice, "startWriting", "dave");
+    client_expect_nothing(&alice);
+    assert_in_range(memory() - before - table - 2 * (8 + sizeof(void *)) - 258 * 8, 1, 150);
+    write_to(&alice, "stopWriting", "dave");
     watch(&alice, "");
     watch(&carol, "");
     client_expect_nothing(&alice);

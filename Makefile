@@ -152,9 +152,9 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(HELPERS) $(TOOL_LIB) $(LIB)
 $(B)/tests/unit/chat_socketio: LDFLAGS_ALL += -Wl,--wrap=wire_write
 
 # A host, and clients that have a copy of the library of their own.
-$(B)/tests/api/embed: $(B)/obj/tests/api/embed.o $(HOST_LIB) $(HELPERS) $(LIB)
+$(B)/tests/api/embed: $(B)/obj/tests/api/embed.o $(B)/obj/tests/fuzz/scarce.o $(HOST_LIB) $(HELPERS) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka
+	$(CC) $(LDFLAGS_ALL) $(FUZZ_WRAP) -o $@ $^ -lcmocka
 
 # The parts bring a clock and a random source of their own: they come in front of the library.
 $(SIM) $(B)/tests/sim/crashes: $(B)/tests/sim/%: $(B)/obj/tests/sim/%.o $(SIM_PARTS) $(LIB)

@@ -1,4 +1,5 @@
 /* Servers inside this program: what parley.h promises to whoever hosts them. */
+#include "../fuzz/scarce.h"
 #include "../support/client.h"
 #include "../support/test.h"
 
@@ -310,6 +311,64 @@ static void closing_gives_back_all_it_took(void **state)
     assert_int_equal(parley_close(NULL), 0);
     assert_int_equal(count_entries("/proc/self/fd"), fds);
     assert_int_equal(count_entries("/proc/self/task"), threads);
+}
+
+static void no_line(void *ctx, enum parley_level level, const char *line)
+{
+    (void)ctx;
+    (void)level;
+    (void)line;
+}
+
+/* Opens, sends, closes: 0, or where memory ran out. */
+static int live_shortly(struct host *h, struct answer *a)
+{
+    struct parley_error error = {0};
+    h->p = parley_open(&h->options, &error);
+    if (!h->p)
+        return *error.text ? error.status : -1;
+    int result = parley_fd(h->p) < 0 ? -1 : send_inside(h, "a", "b", "\"", "key", a);
+    while (result == 0 && a->count == 0)
+        if (parley_run_once(h->p, 1000) < 0)
+            result = -1;
+    return parley_close(h->p) ? -1 : result;
+}
+
+/* In whichever of its threads. */
+static void memory_that_runs_out_anywhere_is_an_error_for_the_caller(void **state)
+{
+    char settings[256];
+    (void)state;
+#ifdef __SANITIZE_THREAD__
+    print_message("skipped: what counts the failures has one thread\n");
+    skip();
+#endif
+    struct host *h = &hosts[0];
+    unsigned opened = 0, n = 1;
+    *h = (struct host){.lock = PTHREAD_MUTEX_INITIALIZER,
+                       .options = {.settings = settings, .log = no_line, .committed = hear}};
+    h->options.ctx = h;
+    server_prepare(&h->files);
+    snprintf(settings, sizeof settings, "listen = 127.0.0.1:0\nadmin = 127.0.0.1:0\ndata = %s\n",
+             h->files.data);
+    for (bool failed = true; failed; n++) {
+        struct answer a = {0};
+        unsigned asked = scarce_asked();
+        scarce_fail(n, 1);
+        scarce_begin();
+        int result = live_shortly(h, &a);
+        scarce_end();
+        failed = scarce_asked() - asked >= n;
+        assert_true(result == 0 || result == -ENOMEM || result == 71);
+        assert_int_equal(a.count, result == 0);
+        opened += result != 71;
+        if (!failed)
+            assert_int_equal(a.status, 200);
+    }
+    assert_true(opened > 3);
+    scarce_fail(0, 0);
+    h->p = NULL;
+    server_remove(&h->files);
 }
 
 /* ---- a loop of another's ----------------------------------------------------------------- */
@@ -693,6 +752,7 @@ int main(void)
         TEST(what_cannot_be_opened_is_told),
         TEST(a_data_directory_has_one_server_in_the_same_process_too),
         TEST(closing_gives_back_all_it_took),
+        TEST(memory_that_runs_out_anywhere_is_an_error_for_the_caller),
         TEST(its_descriptor_alone_drives_it_in_another_loop),
         TEST(draining_takes_leave_in_another_loop_too),
         TEST(a_message_may_be_refused_with_a_code_of_the_programs),

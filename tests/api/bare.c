@@ -66,6 +66,8 @@ static bool can_pretend(void)
     int status;
     pid_t pid = fork();
     assert_true(pid >= 0);
+    if (pid == 0 && getenv("PARLEY_WRAP")) /* Valgrind needs calls of its own */
+        _exit(1);
     if (pid == 0) {
         errno = 0;
         _exit(old_kernel_pretend() && syscall(SYS_getrandom, &status, 1, 0) == -1 && errno == ENOSYS

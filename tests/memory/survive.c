@@ -367,6 +367,8 @@ static void survive(unsigned times, unsigned step, bool alone)
 {
     unsigned asked = count_session();
     assert_in_range(asked, 100, 1000);
+    if (getenv("PARLEY_WRAP")) /* Valgrind: a sample */
+        step *= 12;
     for (unsigned n = 1; n <= asked; n += step)
         one_life(n, times, alone);
 }
@@ -398,7 +400,7 @@ static void a_start_without_memory_says_so_and_spoils_nothing(void **state)
     unsigned asked = scarce_asked() - before;
     assert_int_equal(life_close(), EXIT_CLEAN);
     assert_in_range(asked, 20, 1000);
-    for (unsigned n = 1; n <= asked; n++) {
+    for (unsigned n = 1; n <= asked; n += getenv("PARLEY_WRAP") ? 5 : 1) {
         scarce_fail(n, 1 + n % 3);
         enum exit_status status = life_open(&error);
         if (status != EXIT_CLEAN && status != EXIT_SYSTEM)

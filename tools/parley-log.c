@@ -397,6 +397,14 @@ static enum exit_status copy_begin(struct job *job)
     return result ? job_refused(job, "write", job->out_dir.partial, result) : EXIT_CLEAN;
 }
 
+/* What is to leave the copy, too. */
+static enum exit_status copy_erased(struct job *job)
+{
+    const struct erased *e = &job->walk.erased;
+    int result = e->numbers ? erased_save(e, &job->out_dir.disk) : 0;
+    return result ? job_refused(job, "write", job->out_dir.partial, result) : EXIT_CLEAN;
+}
+
 static enum exit_status copy_secret(struct job *job)
 {
     uint8_t bytes[SECRET_ROOM];
@@ -430,12 +438,15 @@ static enum exit_status run_backup(struct job *job)
                                          .progress = on_progress,
                                          .ctx = job};
     enum exit_status status = open_log(job, &handler, true);
+    job->walk.unerased = true;
     if (status == EXIT_CLEAN)
         status = job_open_copy(job, false);
     if (status == EXIT_CLEAN)
         status = run_walk(job);
     if (status == EXIT_CLEAN)
         status = copy_begin(job);
+    if (status == EXIT_CLEAN)
+        status = copy_erased(job);
     if (status == EXIT_CLEAN && job->with_secret)
         status = copy_secret(job);
     status = job_close_copy(job, status);

@@ -136,25 +136,41 @@ void backend_erase(struct backend_call *call, struct slice user)
     int result = store_erase(chat->store, user);
     if (result == -EBUSY)
         backend_refuse(call, "conflict",
-                       SLICE("a user is being erased; one at a time: ask again when that is done"));
+                       SLICE("another user is being erased; one at a time: ask again when that is "
+                             "done"));
     else if (result)
         refuse_not_stored(call, "the erasing", result);
-    if (result)
-        return;
-    chat->erase = call;
-    presence_erased(chat, user);
+    else {
+        list_append(&chat->erases, &call->link);
+        presence_erased(chat, user);
+    }
 }
 
-void backend_erased(void *ctx, struct slice user, uint64_t messages, int error)
+static void refuse_damaged(struct backend_call *call, const char *damaged)
+{
+    char text[256];
+    snprintf(text, sizeof text,
+             "the log is damaged in %s: what that file holds of users that were erased is hidden, "
+             "and cannot be erased; parley-log repair DIR COPY leaves it out",
+             damaged);
+    backend_refuse(call, "damaged", slice_str(text));
+}
+
+/* All who wait have asked for the same user. */
+void backend_erased(void *ctx, struct slice user, uint64_t messages, int error, const char *damaged)
 {
     struct chat *chat = ctx;
-    struct backend_call *call = chat->erase;
     (void)user;
-    chat->erase = NULL;
-    if (call && error)
-        refuse_not_stored(call, "the erasing", error);
-    else if (call)
-        answer(call, 200, "{\"messages\":%" PRIu64 "}", messages);
+    LIST_EACH(link, &chat->erases)
+    {
+        struct backend_call *call = container_of(link, struct backend_call, link);
+        if (damaged)
+            refuse_damaged(call, damaged);
+        else if (error)
+            refuse_not_stored(call, "the erasing", error);
+        else
+            answer(call, 200, "{\"messages\":%" PRIu64 "}", messages);
+    }
 }
 
 void backend_describe(struct backend_call *call, struct slice user)

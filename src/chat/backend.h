@@ -15,8 +15,8 @@ struct backend_call {
     struct chat *chat;
     void (*answered)(void *ctx, unsigned status, struct slice json);
     void *ctx;
-    /* Of a revocation that is not durable yet. */
-    struct list link;
+    struct list link; /* in chat->erases or chat->revokes, while it waits for the disk */
+    /* Of a revocation. */
     uint64_t number;
     uint32_t connections;
 };
@@ -36,7 +36,8 @@ void backend_erase(struct backend_call *call, struct slice user);
 void backend_describe(struct backend_call *call, struct slice user);
 
 /* The store's word. */
-void backend_erased(void *ctx, struct slice user, uint64_t messages, int error);
+void backend_erased(void *ctx, struct slice user, uint64_t messages, int error,
+                    const char *damaged);
 void backend_revoked(void *ctx, uint64_t number, int error);
 
 #endif

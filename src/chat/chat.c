@@ -223,6 +223,7 @@ enum store_status chat_open(struct chat *chat, struct stream_set *set,
     list_init(&chat->ended);
     list_init(&chat->typing);
     list_init(&chat->revokes);
+    list_init(&chat->erases);
     timer_init(&chat->typing_due, typing_timer);
     timer_init(&chat->drain, on_drain);
     struct store_options with_calls = *store;
@@ -303,8 +304,7 @@ int chat_close(struct chat *chat)
     chat->kind.stream.set->loop->settle.run = NULL;
     int failure = store_close(chat->store);
     chat->store = NULL;
-    if (chat->erase) /* the next start goes on with it */
-        backend_erased(chat, SLICE(""), 0, -ECANCELED);
+    backend_erased(chat, SLICE(""), 0, -ECANCELED, NULL); /* the next start goes on with it */
     backend_revoked(chat, UINT64_MAX, -ECANCELED);
     hub_fini(&chat->hub);
     table_fini(&chat->sids);

@@ -88,15 +88,14 @@ struct chat {
     struct list ended;        /* likewise those that were told to go in this turn */
     struct hmac_key keys[2];  /* of the tokens: the present secret, the one before it */
     size_t keys_n;
-    struct buf pending;          /* sends that wait for their commit, in their order */
-    size_t pending_at;           /* bytes of it that are done with */
-    uint64_t committed;          /* the newest id that the store has called back for */
-    struct buf frames[FRAMINGS]; /* where frames are put together */
-    struct buf text;             /* likewise the strings in them */
-    struct buf meta;             /* likewise their meta */
-    struct buf content;          /* a content on its way into the store */
-    struct list revokes;         /* of struct backend_call, those that wait for the disk */
-    struct backend_call *erase;  /* likewise; NULL: none */
+    struct buf pending;           /* sends that wait for their commit, in their order */
+    size_t pending_at;            /* bytes of it that are done with */
+    uint64_t committed;           /* the newest id that the store has called back for */
+    struct buf frames[FRAMINGS];  /* where frames are put together */
+    struct buf text;              /* likewise the strings in them */
+    struct buf meta;              /* likewise their meta */
+    struct buf content;           /* a content on its way into the store */
+    struct list revokes, erases;  /* of struct backend_call, those that wait for the disk */
     uint32_t resumed_at, resumed; /* turn, and sessions whose rest ended in it */
     struct timer drain;           /* the next ones are told to go */
     int64_t drain_begun, drain_ms;

@@ -445,13 +445,12 @@ static int arrange_replace(const struct arrange *a)
     char name[SEGMENT_NAME];
     segment_name(name, a->inputs[0].head.first_id);
     int result = disk->rename(disk->ctx, ARRANGE_NAME, name);
-    if (result || disk->sync_dir(disk->ctx))
+    if (result)
         return result;
-    for (uint32_t i = 1; i < a->count; i++) {
-        segment_name(name, a->inputs[i].head.first_id);
-        disk->remove(disk->ctx, name);
-    }
-    if (a->count > 1)
+    bool durable = disk->sync_dir(disk->ctx) == 0;
+    for (uint32_t i = 1; i < a->count; i++)
+        segment_leave(disk, a->inputs[i].head.first_id, durable, a->stayed);
+    if (durable && a->count > 1)
         disk->sync_dir(disk->ctx);
     return 0;
 }

@@ -35,6 +35,7 @@ struct arrange {
     /* NULL, or a set of conversations that are left out, and what that was. */
     const uint8_t *without;
     struct arrange_left *left;
+    struct buf *stayed; /* segment_leave */
 };
 
 struct arrange_left {

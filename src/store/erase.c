@@ -1,19 +1,15 @@
 #include "store/erase.h"
 
-#include "codec/crc32c.h"
 #include "store/inside.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ERASE_AROUND 13 /* bytes of the file around the id */
-
-static const uint8_t magic[8] = {'p', 'a', 'r', 'l', 'e', 'y', 'e', 'r'};
-
 static struct slice erase_user(const struct store *s)
 {
-    return slice_of(s->erase.name, s->erase.name_n);
+    return slice_of(s->erase.note.name, s->erase.note.name_n);
 }
 
 bool store_is_erasing(const struct store *s, struct slice user)
@@ -26,17 +22,16 @@ int store_erase(struct store *s, struct slice user)
     struct erase *e = &s->erase;
     if (s->failure)
         return s->failure;
-    if (e->state && (e->asked || !slice_eq(erase_user(s), user)))
+    if (e->state && !store_is_erasing(s, user))
         return -EBUSY;
-    e->asked = true;
     s->upkeep.due = true;
     s->upkeep.rests = 0;
     if (e->state)
         return 0;
     e->state = ERASE_SEALS;
     e->messages = 0;
-    memcpy(e->name, user.p, user.n);
-    e->name_n = user.n;
+    memcpy(e->note.name, user.p, user.n);
+    e->note.name_n = user.n;
     e->sealed_id = s->next_id;
     s->sealing = true;
     return 0;
@@ -45,9 +40,10 @@ int store_erase(struct store *s, struct slice user)
 /* Ends it, for now or for good. */
 static void erase_answer(struct store *s, int error)
 {
-    s->erase.asked = false;
+    struct erase *e = &s->erase;
     if (s->options.erased)
-        s->options.erased(s->options.ctx, erase_user(s), s->erase.messages, error);
+        s->options.erased(s->options.ctx, erase_user(s), e->messages, error,
+                          error == -EBADMSG ? e->damaged : NULL);
 }
 
 void erase_failed(struct store *s, int error)
@@ -62,6 +58,13 @@ void erase_failed(struct store *s, int error)
     erase_answer(s, error);
 }
 
+void erase_met_damage(struct store *s, const char *name, uint64_t at)
+{
+    struct erase *e = &s->erase;
+    snprintf(e->damaged, sizeof e->damaged, "%s at offset %" PRIu64, name, at);
+    e->below = s->upkeep.arrange.inputs[0].head.base;
+}
+
 /* ---- the steps --------------------------------------------------------------------------- */
 
 /* Whether all that was under way when it was asked for is in sealed segments, or failed. */
@@ -72,18 +75,24 @@ static bool erase_is_sealed(const struct store *s)
            (s->tail == s->end && s->end == last->base + SEGMENT_HEAD && !s->gathering->records.n);
 }
 
+/* Everything is in sealed segments that is to be erased, and hidden. */
+static int erase_begin(struct store *s)
+{
+    struct erase *e = &s->erase;
+    e->below = segments_last(&s->segments)->head.base;
+    e->damaged[0] = 0;
+    return erased_reach(&e->note, s->index.conversation_count);
+}
+
 /* His conversations leave the index. */
 static int erase_hide(struct store *s)
 {
-    struct erase *e = &s->erase;
     uint32_t user = index_find_user(&s->index, erase_user(s));
-    e->conversations = s->index.conversation_count;
-    e->numbers = calloc(e->conversations / 8 + 1, 1);
-    if (!e->numbers)
-        return -ENOMEM;
+    int result = erase_begin(s);
+    if (result)
+        return result;
     if (user != INDEX_NONE)
-        index_erase(&s->index, user, e->numbers);
-    e->below = segments_last(&s->segments)->head.base;
+        index_erase(&s->index, user, s->erase.note.numbers);
     s->checkpoint.open = false; /* it may know of them */
     upkeep_forget_places(s);
     return 0;
@@ -96,6 +105,23 @@ static uint32_t erase_next_segment(const struct store *s)
     while (i > 0 && s->segments.at[i - 1].head.base >= s->erase.below)
         i--;
     return i - 1;
+}
+
+/* It is over, but for what is damaged. A checkpoint is made that knows nothing of it. */
+static void erase_over(struct store *s)
+{
+    struct erase *e = &s->erase;
+    e->state = ERASE_NOTHING;
+    s->checkpointed = s->checkpoint.place = 0;
+    s->sealing = true;
+    if (*e->damaged)
+        log_write(s->options.log, LOG_ERROR,
+                  "what damaged files hold of users that were erased is hidden, and is still "
+                  "there; "
+                  "parley-log repair DIR COPY leaves it out");
+    else
+        erased_clear(&e->note);
+    erase_answer(s, *e->damaged ? -EBADMSG : 0);
 }
 
 bool erase_step(struct store *s)
@@ -114,6 +140,10 @@ bool erase_step(struct store *s)
         e->state = ERASE_NOTES;
     }
     uint32_t i = e->state == ERASE_REWRITES ? erase_next_segment(s) : 0;
+    if (e->state == ERASE_REWRITES && i == UINT32_MAX && *e->damaged) {
+        erase_over(s);
+        return false;
+    }
     if (e->state == ERASE_REWRITES && i == UINT32_MAX)
         e->state = ERASE_ENDS;
     if (e->state != ERASE_REWRITES) {
@@ -127,23 +157,11 @@ bool erase_step(struct store *s)
     }
     e->left.messages = 0;
     buf_clear(&e->left.keyed);
-    upkeep_give(s, UPKEEP_ARRANGE, i, 1);
+    upkeep_give(s, UPKEEP_REWRITE, i, 1);
     return true;
 }
 
 /* ---- the worker's part ------------------------------------------------------------------- */
-
-static int erase_note(const struct disk *disk, struct slice user)
-{
-    uint8_t p[ERASE_AROUND + STORE_MAX_USER];
-    size_t n = sizeof magic;
-    memcpy(p, magic, n);
-    p[n++] = (uint8_t)user.n;
-    memcpy(p + n, user.p, user.n);
-    n += user.n;
-    le32_store(p + n, crc32c(0, p, n));
-    return disk_write_file(disk, ERASE_NAME, p, n + 4);
-}
 
 /* 0 or -errno; it may be gone already. */
 static int erase_remove(const struct disk *disk, const char *name)
@@ -152,25 +170,47 @@ static int erase_remove(const struct disk *disk, const char *name)
     return result == -ENOENT ? 0 : result;
 }
 
-/* The note goes last, when all else has gone for good. */
-static int erase_end(const struct disk *disk)
+/* Files that nobody needs, and that could not be removed when they were replaced or dropped. */
+static int erase_remove_stayed(const struct disk *disk, struct buf *stayed)
 {
-    int result = erase_remove(disk, CHECKPOINT_NAME ".new");
-    if (!result)
-        result = erase_remove(disk, ARRANGE_NAME);
-    if (!result)
-        result = erase_remove(disk, CHECKPOINT_NAME);
+    char name[SEGMENT_NAME];
+    int result = stayed->failed ? -ENOMEM : 0;
+    while (stayed->n && !result) {
+        uint64_t first_id;
+        memcpy(&first_id, stayed->p + stayed->n - sizeof first_id, sizeof first_id);
+        segment_name(name, first_id);
+        result = erase_remove(disk, name);
+        stayed->n -= result ? 0 : sizeof first_id;
+    }
+    return result;
+}
+
+/* What stayed goes when it is durable that it was replaced; the note goes last, when all else has gone for
+ * good. */
+static int erase_end(const struct disk *disk, struct buf *stayed)
+{
+    static const char *const names[] = {CHECKPOINT_NAME ".new", ARRANGE_NAME, ERASED_NAME ".new",
+                                        CHECKPOINT_NAME};
+    int result = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !result; i++)
+        result = erase_remove(disk, names[i]);
     if (!result)
         result = disk->sync_dir(disk->ctx);
+    bool stay = stayed->n || stayed->failed;
+    if (!result && stay)
+        result = erase_remove_stayed(disk, stayed);
+    if (!result && stay)
+        result = disk->sync_dir(disk->ctx);
     if (!result)
-        result = erase_remove(disk, ERASE_NAME);
+        result = erase_remove(disk, ERASED_NAME);
     return result ? result : disk->sync_dir(disk->ctx);
 }
 
 int erase_run(struct store *s)
 {
     const struct disk *disk = s->options.disk;
-    return s->erase.state == ERASE_NOTES ? erase_note(disk, erase_user(s)) : erase_end(disk);
+    return s->erase.state == ERASE_NOTES ? erased_save(&s->erase.note, disk)
+                                         : erase_end(disk, &s->upkeep.stayed);
 }
 
 /* ---- the owner's part -------------------------------------------------------------------- */
@@ -195,58 +235,21 @@ void erase_took(struct store *s)
     } else if (e->state == ERASE_NOTES) {
         e->state = ERASE_REWRITES;
     } else {
-        erase_fini(e);
-        e->state = ERASE_NOTHING;
-        s->checkpointed = s->checkpoint.place = 0;
-        s->sealing = true; /* and a checkpoint is made */
-        erase_answer(s, 0);
+        erase_over(s);
     }
 }
 
 void erase_fini(struct erase *e)
 {
-    free(e->numbers);
-    e->numbers = NULL;
+    erased_clear(&e->note);
     buf_free(&e->left.keyed);
-}
-
-/* ---- at a start -------------------------------------------------------------------------- */
-
-enum store_status erase_load(struct store *s, struct store_error *error)
-{
-    const struct disk *disk = s->options.disk;
-    struct erase *e = &s->erase;
-    uint8_t p[ERASE_AROUND + STORE_MAX_USER + 1];
-    int file = disk->open(disk->ctx, ERASE_NAME, 0);
-    if (file == -ENOENT)
-        return STORE_OK;
-    int64_t got = file < 0 ? file : disk->pread(disk->ctx, file, p, sizeof p, 0);
-    if (file >= 0)
-        disk->close(disk->ctx, file);
-    if (got < 0) {
-        snprintf(error->text, sizeof error->text, "cannot read %s: %s", ERASE_NAME,
-                 strerror((int)-got));
-        return disk_failed((int)got) ? STORE_IO : STORE_SYSTEM;
-    }
-    size_t n = (size_t)got;
-    if (n <= ERASE_AROUND || n > sizeof p - 1 || memcmp(p, magic, sizeof magic) != 0 ||
-        p[sizeof magic] != n - ERASE_AROUND || le32_load(p + n - 4) != crc32c(0, p, n - 4)) {
-        snprintf(error->text, sizeof error->text,
-                 "the file %s is damaged: it should say which user's messages are being erased; "
-                 "nothing was changed; remove it to go on, and erase him again",
-                 ERASE_NAME);
-        return STORE_DAMAGED;
-    }
-    e->name_n = p[sizeof magic];
-    memcpy(e->name, p + sizeof magic + 1, e->name_n);
-    e->state = ERASE_REWRITES;
-    return STORE_OK;
 }
 
 int erase_resume(struct store *s)
 {
-    if (!s->erase.state)
+    if (!s->erase.note.numbers)
         return 0;
     log_write(s->options.log, LOG_INFO, "a user was being erased: this goes on");
-    return erase_hide(s);
+    s->erase.state = ERASE_REWRITES;
+    return erase_begin(s);
 }

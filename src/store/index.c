@@ -251,19 +251,25 @@ void index_drop(struct index *ix, uint64_t from, uint64_t to, const uint32_t (*g
     }
 }
 
-/* What is being read knows it still: `last_id` stays, and there is nothing at `last`. */
+/* Neither used nor a hole. What is being read knows it still: `last_id` stays, and there is nothing at
+ * `last`. */
+static void index_bury(struct index *ix, uint32_t number)
+{
+    struct conversation *c = &ix->conversations[number];
+    *c = (struct conversation){.user = {INDEX_NONE, INDEX_NONE}, .last_id = c->last_id};
+    ix->hole_count++;
+}
+
 void index_erase(struct index *ix, uint32_t user, uint8_t *set)
 {
     uint32_t number;
     while ((number = ix->users[user].head) != INDEX_NONE) {
         struct conversation *c = &ix->conversations[number];
-        uint64_t last_id = c->last_id;
         index_unlink(ix, number, c->user[0]);
         if (c->user[1] != c->user[0])
             index_unlink(ix, number, c->user[1]);
         table_remove(&ix->pairs, index_key(c->user));
-        *c = (struct conversation){.user = {INDEX_NONE, INDEX_NONE}, .last_id = last_id};
-        ix->hole_count++;
+        index_bury(ix, number);
         set[number / 8] |= (uint8_t)(1 << number % 8);
     }
 }
@@ -287,18 +293,25 @@ static int index_compare(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
-int index_load_end(struct index *ix)
+int index_load_end(struct index *ix, const uint8_t *erased, uint32_t erased_count)
 {
     uint32_t count = 0;
+    if (erased_count && index_reach(ix, erased_count - 1))
+        return -ENOMEM;
     struct newest *all = calloc((size_t)ix->conversation_count + 1, sizeof *all);
     if (!all)
         return -ENOMEM;
     ix->hole = INDEX_NONE;
     ix->hole_count = 0;
     for (uint32_t i = ix->conversation_count; i-- > 0;) {
-        if (index_is_used(ix, i) && ix->conversations[i].last < ix->begin)
+        bool used = index_is_used(ix, i), gone = i < erased_count && index_bit(erased, i);
+        if (used && gone)
+            table_remove(&ix->pairs, index_key(ix->conversations[i].user));
+        if (gone)
+            index_bury(ix, i);
+        else if (used && ix->conversations[i].last < ix->begin)
             index_remove(ix, i);
-        else if (!index_is_used(ix, i))
+        else if (!used)
             index_push_hole(ix, i);
         else
             all[count++] = (struct newest){ix->conversations[i].last_id, i};

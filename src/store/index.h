@@ -138,6 +138,8 @@ static inline void index_load_record(struct index *ix, uint32_t number, uint64_t
     c->last_id = id;
 }
 
-__attribute__((warn_unused_result)) int index_load_end(struct index *ix);
+/* erased: NULL, or a set of `count` conversations that are gone as by index_erase. */
+__attribute__((warn_unused_result)) int index_load_end(struct index *ix, const uint8_t *erased,
+                                                       uint32_t count);
 
 #endif

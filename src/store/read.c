@@ -687,10 +687,10 @@ enum store_status store_read_next(struct store *s, struct store_read *read,
     enum store_status status = STORE_OK;
     if (!read->numbers)
         status = read_look_again(s, read);
-    else if (read->next < read->count)
-        status = read_unread(s, read);
-    if (!status && read->numbers)
+    else /* in this order: those that are passed over need not be counted, the one behind them must be */
         status = read_snippet(s, read, &place);
+    if (!status && read->numbers)
+        status = read_unread(s, read);
     if (status)
         return status;
     const uint8_t *p = stash_take(s, read, &r);

@@ -205,12 +205,14 @@ static enum store_status recover_walk(struct recovery *r, const struct checkpoin
     return status ? status : walk_run(&r->walk);
 }
 
-/* Everything that the checkpoint knows lies in front of its place, or was found by reading on. */
+/* Everything that the checkpoint knows lies in front of its place, or was found by reading on, or passed
+ * over. */
 static bool recover_is_whole(const struct recovery *r, const struct checkpoint_head *head)
 {
     const struct index *ix = &r->s->index;
     for (uint32_t i = 0; i < ix->conversation_count; i++)
-        if (ix->conversations[i].last != ix->conversations[i].tail)
+        if (ix->conversations[i].last != ix->conversations[i].tail &&
+            !erased_has(&r->walk.erased, i))
             return false;
     return r->walk.begun && head->reach <= r->walk.end;
 }
@@ -246,10 +248,7 @@ static enum store_status recover_check_end(const struct recovery *r,
 static enum store_status recover_read(struct recovery *r)
 {
     struct checkpoint_head head;
-    /* Beside that, it may know less than is still in the log. */
-    const char *why = r->s->erase.state
-                          ? "a user is being erased"
-                          : checkpoint_load(r->disk, &r->s->index, &r->s->keys, &head);
+    const char *why = checkpoint_load(r->disk, &r->s->index, &r->s->keys, &head);
     bool loaded = !why;
     if (loaded) {
         enum store_status status = recover_walk(r, &head);
@@ -281,7 +280,10 @@ enum store_status recover_log(struct store *s, struct store_error *error)
     struct recovery r = {.s = s, .disk = s->options.disk, .error = error, .walk.error = error};
     enum store_status status = recover_read(&r);
     s->index.begin = r.walk.dir.begin.place;
-    if (!status && (index_load_end(&s->index) || keys_load_end(&s->keys)))
+    s->erase.note = r.walk.erased;
+    r.walk.erased = (struct erased){0};
+    if (!status && (index_load_end(&s->index, s->erase.note.numbers, s->erase.note.count) ||
+                    keys_load_end(&s->keys)))
         status = walk_refused(&r.walk, "read", "", -ENOMEM);
     if (!status) {
         recover_keep(&r);

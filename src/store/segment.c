@@ -41,6 +41,14 @@ int segment_create(const struct disk *disk, struct segment *segment)
     return result;
 }
 
+void segment_leave(const struct disk *disk, uint64_t first_id, bool now, struct buf *stayed)
+{
+    char name[SEGMENT_NAME];
+    segment_name(name, first_id);
+    if (!now || disk->remove(disk->ctx, name))
+        buf_append(stayed, &first_id, sizeof first_id);
+}
+
 int segment_sync(const struct disk *disk, const struct segment *segment)
 {
     int result = disk->sync(disk->ctx, segment->file);

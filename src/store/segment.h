@@ -4,6 +4,7 @@
 #ifndef STORE_SEGMENT_H
 #define STORE_SEGMENT_H
 
+#include "base/buf.h"
 #include "store/disk.h"
 #include "store/record.h"
 
@@ -33,6 +34,10 @@ enum segment_name_status segment_name_parse(const char *name, uint64_t *first_id
  * if it is not, -EIO. */
 __attribute__((warn_unused_result)) int segment_create(const struct disk *disk,
                                                        struct segment *segment);
+
+/* Removes a file that nobody needs any more, if `now`; the first id of one that stays goes into `stayed`. The
+ * next start removes it, if not erase.h does. */
+void segment_leave(const struct disk *disk, uint64_t first_id, bool now, struct buf *stayed);
 
 /* Makes a new segment durable, its name included. */
 __attribute__((warn_unused_result)) int segment_sync(const struct disk *disk,

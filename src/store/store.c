@@ -79,8 +79,6 @@ enum store_status store_open(struct store **out, const struct store_options *opt
     s->gathering = &s->batches[0];
     enum store_status status = store_lock(s, error);
     if (!status)
-        status = erase_load(s, error);
-    if (!status)
         status = revoked_load(s, error);
     if (!status)
         status = recover_log(s, error);

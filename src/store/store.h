@@ -73,8 +73,9 @@ struct store_options {
     void (*marked)(void *ctx, const struct store_mark *mark);
     void (*failed)(void *ctx, uint64_t id, int error); /* -errno */
     /* What store_erase began is done, or cannot go on for now. Called also by store_flush and
-     * store_tick; may be NULL. */
-    void (*erased)(void *ctx, struct slice user, uint64_t messages, int error);
+     * store_tick; may be NULL. -EBADMSG: it is done but for a damaged file, what of it stands there is
+     * hidden for good, and `damaged` is its name and an offset. */
+    void (*erased)(void *ctx, struct slice user, uint64_t messages, int error, const char *damaged);
     /* The revocations up to this number are durable, or, with an error, may not be. Likewise. */
     void (*revoked)(void *ctx, uint64_t number, int error);
     /* Called by store_collect: reads that had to wait may go on. May be NULL. */
@@ -136,8 +137,8 @@ __attribute__((warn_unused_result)) int store_mark(struct store *s, struct slice
  * Erases all messages of a user, sent and received, from the disk for good: those of the others as well
  * as his own see nothing of them any more, and `erased` tells when it is done. Until then what is
  * appended to or from him fails with -EBUSY. Once begun it is never taken back, also by a crash, unless
- * `erased` says that it failed and store_is_erasing is false. -EBUSY: another one is being erased, or
- * somebody waits for this one; any other: store_failure.
+ * `erased` says that it failed and store_is_erasing is false. To ask again for the same user is to wait
+ * for the same end. -EBUSY: another one is being erased; any other: store_failure.
  */
 __attribute__((warn_unused_result)) int store_erase(struct store *s, struct slice user);
 bool store_is_erasing(const struct store *s, struct slice user);

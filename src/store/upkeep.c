@@ -114,13 +114,10 @@ static int upkeep_drop(struct upkeep *u)
     upkeep_count_all(u);
     const struct log_begin begin = {u->arrange.inputs[0].head.log, u->arrange.end};
     uint8_t p[LOG_BEGIN];
-    char name[SEGMENT_NAME];
     log_begin_write(&begin, p);
     int result = disk_write_file(disk, LOG_BEGIN_NAME, p, sizeof p);
-    for (uint32_t i = 0; i < u->arrange.count && !result; i++) {
-        segment_name(name, u->arrange.inputs[i].head.first_id);
-        disk->remove(disk->ctx, name);
-    }
+    for (uint32_t i = 0; i < u->arrange.count && !result; i++)
+        segment_leave(disk, u->arrange.inputs[i].head.first_id, true, &u->stayed);
     if (!result)
         disk->sync_dir(disk->ctx);
     return result;
@@ -145,10 +142,11 @@ void upkeep_give(struct store *s, enum upkeep_kind kind, uint32_t first, uint32_
                                   .count = count,
                                   .end = count ? segments_end(&s->segments, first + count - 1) : 0,
                                   .conversations = s->index.conversation_count,
-                                  .first_id = store_first_id(s)};
-    if (s->erase.state == ERASE_REWRITES && kind == UPKEEP_ARRANGE) {
-        u->arrange.conversations = s->erase.conversations;
-        u->arrange.without = s->erase.numbers;
+                                  .first_id = store_first_id(s),
+                                  .stayed = &u->stayed};
+    if (kind == UPKEEP_REWRITE) {
+        u->arrange.conversations = s->erase.note.count;
+        u->arrange.without = s->erase.note.numbers;
         u->arrange.left = &s->erase.left;
     }
     memcpy(u->arrange.inputs, &s->segments.at[first], count * sizeof *u->arrange.inputs);
@@ -173,14 +171,15 @@ static void upkeep_failed(struct store *s)
     else
         log_write(s->options.log, LOG_WARN, "cannot %s: %s",
                   u->kind == UPKEEP_DROP    ? "drop old segments"
-                  : u->kind == UPKEEP_ERASE ? "note who is erased"
+                  : u->kind == UPKEEP_ERASE ? "note who is erased, or that he is"
                                             : "arrange a segment",
                   strerror(-u->result));
     for (uint32_t i = 0; i < u->arrange.count && damaged; i++)
         s->segments.at[u->first + i].stuck = true;
-    bool erasing = s->erase.state && (!damaged || u->arrange.without);
-    u->rests = damaged && !erasing ? 0 : s->segments.count;
-    if (erasing)
+    u->rests = damaged ? 0 : s->segments.count;
+    if (damaged && u->kind == UPKEEP_REWRITE)
+        erase_met_damage(s, name, u->damaged.at);
+    else if (s->erase.state && !damaged)
         erase_failed(s, u->result);
 }
 
@@ -194,8 +193,8 @@ void upkeep_forget_places(struct store *s)
 static void upkeep_take(struct store *s)
 {
     struct upkeep *u = &s->upkeep;
-    bool arranged = u->kind == UPKEEP_ARRANGE;
-    bool erased = u->result >= 0 && (u->kind == UPKEEP_ERASE || u->arrange.without);
+    bool arranged = u->kind == UPKEEP_ARRANGE || u->kind == UPKEEP_REWRITE;
+    bool erased = u->result >= 0 && (u->kind == UPKEEP_REWRITE || u->kind == UPKEEP_ERASE);
     if (u->result < 0) {
         upkeep_failed(s);
     } else if (!u->result && u->kind != UPKEEP_ERASE) {
@@ -255,6 +254,7 @@ void upkeep_fini(struct store *s)
     if (u->kind && !u->result)
         upkeep_take(s);
     free(u->gone);
+    buf_free(&u->stayed);
     u->kind = UPKEEP_NOTHING;
     while (u->to_close)
         s->options.disk->close(s->options.disk->ctx, u->arrange.inputs[--u->to_close].file);

@@ -13,7 +13,8 @@
 
 struct store;
 
-enum upkeep_kind { UPKEEP_NOTHING, UPKEEP_DROP, UPKEEP_ARRANGE, UPKEEP_ERASE };
+/* Of erasing, a segment is written anew without the user, and the steps in front of that and behind it. */
+enum upkeep_kind { UPKEEP_NOTHING, UPKEEP_DROP, UPKEEP_ARRANGE, UPKEEP_REWRITE, UPKEEP_ERASE };
 
 struct upkeep {
     struct worker_job job;
@@ -25,6 +26,7 @@ struct upkeep {
                             nobody knows */
     struct segment out;
     struct arrange_damage damaged;
+    struct buf stayed; /* files that are not needed, and could not be removed: segment_leave */
     uint32_t to_close; /* of arrange.inputs: files that are to be closed, from the end */
     bool due;          /* there may be something to do */
     int64_t keeps;     /* with retain_days: the date that what is kept must reach */

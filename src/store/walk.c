@@ -89,6 +89,9 @@ enum store_status walk_open(struct walk *w)
         snprintf(w->error->text, sizeof w->error->text, "the files change all the time; try again");
         return STORE_SYSTEM;
     }
+    enum store_status status = erased_load(&w->erased, w->disk, w->error);
+    if (status)
+        return status;
     w->end = w->dir.begin.place;
     w->adrift = w->dir.begin_wrong;
     return w->adrift ? walk_tell_file(w, WALK_DAMAGE, LOG_BEGIN_NAME, 0, 0, w->dir.begin_wrong)
@@ -99,6 +102,7 @@ void walk_close(struct walk *w)
 {
     if (w->dir.disk)
         logdir_fini(&w->dir);
+    erased_clear(&w->erased);
     buf_free(&w->lost);
     buf_free(&w->runs);
     window_free(&w->window);
@@ -473,6 +477,11 @@ static enum store_status walk_deliver(const struct walk *w, uint64_t at,
     return w->handler->record ? w->handler->record(w->handler->ctx, &out) : STORE_OK;
 }
 
+static bool walk_passes(const struct walk *w, const struct record *record)
+{
+    return !w->unerased && erased_has(&w->erased, record->conversation);
+}
+
 /* Whether the record is taken, and is one of a conversation: STORE_END if not. */
 static enum store_status walk_judge(struct walk *w, uint64_t at, const struct record *record,
                                     const uint8_t *p, struct store_message *message,
@@ -492,7 +501,8 @@ static enum store_status walk_judge(struct walk *w, uint64_t at, const struct re
                                             "message in front "
                                             "of it",
                                             record->id, record_up_to(p)));
-    return w->thorough || !index_is_used(w->index, record->conversation)
+    return (w->thorough || !index_is_used(w->index, record->conversation)) &&
+                   !walk_passes(w, record)
                ? walk_read_message(w, at, record, p, message, room)
                : STORE_OK;
 }
@@ -508,7 +518,9 @@ static enum store_status walk_take(struct walk *w, uint64_t at, const struct rec
         return status == STORE_END ? STORE_OK : status;
     if (w->before.length && w->before.conversation != record->conversation)
         w->held[0] = w->held[1] = 0;
-    if (record->kind == RECORD_KIND_MARK) {
+    if (walk_passes(w, record)) {
+        status = STORE_OK;
+    } else if (record->kind == RECORD_KIND_MARK) {
         walk_mark(w, record, p);
     } else {
         walk_mark_held(w, record->conversation);
@@ -530,7 +542,7 @@ static enum store_status walk_take(struct walk *w, uint64_t at, const struct rec
         w->before = *record;
         w->before_at = at;
     }
-    return walk_deliver(w, at, record, p, &message);
+    return walk_passes(w, record) ? STORE_OK : walk_deliver(w, at, record, p, &message);
 }
 
 /* ---- a segment -------------------------------------------------------------------------- */

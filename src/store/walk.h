@@ -18,6 +18,7 @@
 #define STORE_WALK_H
 
 #include "store/checkpoint.h"
+#include "store/erased.h"
 #include "store/logdir.h"
 #include "store/message.h"
 #include "store/window.h"
@@ -73,6 +74,7 @@ struct walk {
     struct store_error *error; /* what the system refused */
     bool thorough;             /* looks into every message, not only a conversation's first */
     bool salvage;              /* looks for whole records in a torn end, too */
+    bool unerased;             /* also what `erased` says is to leave the log */
     /* NULL, or the index is filled already, and the log is read from the place of this checkpoint on.
      * One that does not fit the log ends the walk with STORE_END. */
     const struct checkpoint_head *start;
@@ -86,7 +88,8 @@ struct walk {
     uint64_t durable;    /* the last record, or segment, was written when the log was, up to here */
     uint64_t torn_bytes; /* behind the last whole record, and not zero */
     struct logdir dir;   /* its files */
-    bool torn_head;      /* the last file is a segment whose head was not finished */
+    struct erased erased; /* what is passed over: not indexed, counted or told of */
+    bool torn_head;       /* the last file is a segment whose head was not finished */
 
     /* The walk's own. */
     enum store_status listing; /* what was said of a file that is none of the log's */

@@ -60,7 +60,7 @@ static void check_good(struct simdisk *d, struct index *index, struct keys *keys
     struct checkpoint_head expected = *head;
     expected.reach = head->place;
     worker_init(&worker, -1, false);
-    CHECK(index_load_end(index) == 0 && keys_load_end(keys) == 0);
+    CHECK(index_load_end(index, NULL, 0) == 0 && keys_load_end(keys) == 0);
     checkpoint_init(&c, &d->disk, &log, &worker, index, keys);
     checkpoint_now(&c, head);
     worker_fini(&worker);

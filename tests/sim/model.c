@@ -220,7 +220,7 @@ static bool model_is_hazy(const struct model *m, unsigned user, unsigned other)
     return m->erasing < MODEL_USERS && (user == m->erasing || other == m->erasing);
 }
 
-/* Nothing of him may be there, in any file, but for one that could not be removed once. */
+/* Nothing of him may be there, in any file. */
 static void model_forget_user(struct model *m, unsigned user)
 {
     const char *name;
@@ -232,14 +232,14 @@ static void model_forget_user(struct model *m, unsigned user)
             c->state = MESSAGE_ERASED;
         for (size_t k = 0; (name = simdisk_name(m->disk, k)) != NULL; k++) {
             const struct buf *b = simdisk_bytes(m->disk, name);
-            if (!m->disk->faults && b->n && memmem(b->p, b->n, c->json, c->json_n))
+            if (b->n && memmem(b->p, b->n, c->json, c->json_n))
                 model_wrong(m, "message %" PRIu64 " is erased, and stands in %s", c->id, name);
         }
     }
     for (size_t k = 0; (name = simdisk_name(m->disk, k)) != NULL; k++) {
         const struct buf *b = simdisk_bytes(m->disk, name);
         bool log = strstr(name, ".seg") && strlen(model_users[user]) < 5;
-        if (!m->disk->faults && !log && b->n && strlen(model_users[user]) > 1 &&
+        if (!log && b->n && strlen(model_users[user]) > 1 &&
             memmem(b->p, b->n, model_users[user], strlen(model_users[user])))
             model_wrong(m, "user %u is erased, and his name stands in %s", user, name);
     }
@@ -316,8 +316,8 @@ void model_check_key(struct model *m, unsigned from, unsigned to, const char *co
     const struct message *first = model_keyed(m, from, key);
     if (m->erasing < MODEL_USERS)
         return; /* his may be forgotten already, or not yet */
-    if (result && m->erased && (m->retain_bytes || m->retain_days))
-        return; /* or not at all, if his message was dropped before */
+    if (result && m->erased && (m->interrupted || m->retain_bytes || m->retain_days))
+        return; /* or not at all, if his message was dropped before, or a crash came in between */
     bool known = first && first->state != MESSAGE_DROPPED &&
                  m->keyed - first->keyed < m->max_keys && m->highest - first->date <= 86400000;
     if (result == 0) {
@@ -813,6 +813,7 @@ bool model_opened(struct model *m, int64_t now)
     struct seen_marks seen = {0};
     for (unsigned a = 0; a < MODEL_USERS && known; a++)
         known = model_look_marks(m, a, &seen);
+    m->interrupted |= m->erasing < MODEL_USERS;
     if (known && m->erasing < MODEL_USERS) {
         bool any = false;
         for (uint32_t i = 0; i < m->count; i++)

@@ -72,8 +72,9 @@ struct model {
     unsigned erasing;
     unsigned
         reading; /* whose snippets are read: what is said to him now may be among them, or not */
-    bool erased; /* somebody was */
-    bool intact; /* since the store was opened last, nothing took what was committed */
+    bool erased; /* somebody was, */
+    bool interrupted; /* and it took more than one start */
+    bool intact;      /* since the store was opened last, nothing took what was committed */
     enum store_sync sync;
     char wrong[512];
 };

@@ -69,8 +69,10 @@ static void run_failed(void *ctx, uint64_t id, int error)
     r->ended |= store_failure(r->store) != 0;
 }
 
-static void run_erased(void *ctx, struct slice user, uint64_t messages, int error)
+static void run_erased(void *ctx, struct slice user, uint64_t messages, int error,
+                       const char *damaged)
 {
+    (void)damaged;
     struct run *r = ctx;
     if (r->disk.trace)
         fprintf(r->disk.trace, "       erased: %u messages, %d\n", (unsigned)messages, error);

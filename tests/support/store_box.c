@@ -138,11 +138,13 @@ static void box_failed(void *ctx, uint64_t id, int error)
     b->failed_error = error;
 }
 
-static void box_erased(void *ctx, struct slice user, uint64_t messages, int error)
+static void box_erased(void *ctx, struct slice user, uint64_t messages, int error,
+                       const char *damaged)
 {
     struct box *b = ctx;
     (void)user;
     b->erased++;
+    snprintf(b->erased_damaged, sizeof b->erased_damaged, "%s", damaged ? damaged : "");
     b->erased_messages = messages;
     b->erased_error = error;
 }

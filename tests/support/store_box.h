@@ -32,6 +32,7 @@ struct box {
     unsigned erased; /* answers, and the last one: */
     uint64_t erased_messages;
     int erased_error;
+    char erased_damaged[64];
     char last_log[1024];
 
     bool

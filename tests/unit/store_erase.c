@@ -5,6 +5,7 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,6 +163,128 @@ static void test_a_page_of_the_erased_ends(void **state)
     store_read_end(&read);
 }
 
+/* Flips a bit of the first of these texts that stands in a file of the log: the file's first id. */
+static uint64_t damage(struct box *b, const char *text, uint64_t last_id)
+{
+    for (uint64_t id = 1; id <= last_id; id++) {
+        size_t n;
+        if (!box_exists(b, box_segment(id)))
+            continue;
+        uint8_t *p = box_load(b, box_segment(id), &n), *at = memmem(p, n, text, strlen(text));
+        if (at) {
+            *at ^= 1;
+            box_save(b, box_segment(id), p, n);
+        }
+        free(p);
+        if (at)
+            return id;
+    }
+    fail_msg("%s is in no file", text);
+    return 0;
+}
+
+static unsigned count_files_with(struct box *b, const char *text, uint64_t last_id)
+{
+    unsigned count = 0;
+    for (uint64_t id = 1; id <= last_id; id++) {
+        size_t n;
+        if (!box_exists(b, box_segment(id)))
+            continue;
+        uint8_t *p = box_load(b, box_segment(id), &n);
+        count += memmem(p, n, text, strlen(text)) != NULL;
+        free(p);
+    }
+    return count;
+}
+
+static void erase_and_meet_damage(struct box *b, const char *user, const char *file)
+{
+    unsigned before = b->erased;
+    assert_int_equal(store_erase(b->store, slice_str(user)), 0);
+    for (int i = 0; i < 1000 && b->erased == before; i++) {
+        store_flush(b->store);
+        store_collect(b->store);
+    }
+    assert_int_equal(b->erased_error, -EBADMSG);
+    assert_memory_equal(b->erased_damaged, file, strlen(file));
+    assert_false(store_is_erasing(b->store, slice_str(user)));
+}
+
+/* One flipped bit in an old segment: the other segments are rewritten, other users can be erased, the server
+ * starts, and what is hidden stays so. */
+static void test_damage_stops_neither_an_erase_nor_a_start(void **state)
+{
+    struct box *b = *state;
+    b->checkpoints = true;
+    box_open(b);
+    for (int i = 0; i < 300; i++) {
+        static const char *const from[] = {"bob", "gone", "dan"};
+        char text[32];
+        snprintf(text, sizeof text, "%s-%d", from[i % 3], i);
+        box_send(b, from[i % 3], "ann", text);
+    }
+    box_close(b);
+    char file[32];
+    snprintf(file, sizeof file, "%s", box_segment(damage(b, "bob-90", 400)));
+    box_open(b);
+    unsigned all = count_files_with(b, "gone-", 400);
+    assert_true(all > 10);
+    erase_and_meet_damage(b, "gone", file);
+    assert_in_range(b->erased_messages, 80, 99);
+    assert_int_equal(count_files_with(b, "gone-", 400), 1);
+    erase_and_meet_damage(b, "dan", file);
+    assert_int_equal(count_files_with(b, "dan-", 400), 1);
+    for (int i = 0; i < 3; i++) {
+        assert_string_equal(box_page(b, "ann", "gone", 0, 10, NULL), "");
+        assert_string_equal(box_snippets(b, "ann"), "bob-297");
+        assert_int_equal(store_newest(b->store, SLICE("gone")), 0);
+        box_reopen(b);
+        for (int k = 0; k < 100; k++) { /* it is tried again */
+            store_flush(b->store);
+            store_collect(b->store);
+        }
+    }
+    /* He may come back: what he says now is not what is to be left out. */
+    box_send(b, "gone", "ann", "again");
+    box_reopen(b);
+    assert_string_equal(box_page(b, "ann", "gone", 0, 10, NULL), "again");
+}
+
+/* Whoever asks for the same user waits for the same end; another one has to ask again. */
+static void test_the_same_user_may_be_asked_for_twice(void **state)
+{
+    struct box *b = *state;
+    box_open(b);
+    box_send(b, "gone", "ann", "1");
+    assert_int_equal(store_erase(b->store, SLICE("gone")), 0);
+    assert_int_equal(store_erase(b->store, SLICE("gone")), 0);
+    assert_int_equal(store_erase(b->store, SLICE("ann")), -EBUSY);
+    assert_int_equal(box_erase(b, "gone"), 1);
+    assert_int_equal(b->erased, 1);
+}
+
+/* The disk refuses to remove what has been arranged; then somebody is erased whose messages stand there. */
+static void test_files_that_could_not_be_removed_go_with_the_erased(void **state)
+{
+    struct box *b = *state;
+    b->options.arrange = true;
+    box_open(b);
+    for (int i = 0; i < 300; i++)
+        box_send(b, i % 3 ? "bob" : "gone", "ann", i % 3 ? "from bob" : "from gone");
+    b->remove_error = EIO;
+    assert_int_equal(store_compact(b->store, NULL, NULL), 0);
+    assert_true(count_files_with(b, "from gone", 400) > 1);
+    assert_int_equal(store_erase(b->store, SLICE("gone")), 0);
+    for (int i = 0; i < 200; i++) {
+        store_flush(b->store);
+        store_collect(b->store);
+    }
+    assert_int_equal(b->erased_error, -EIO);
+    b->remove_error = 0;
+    box_erase(b, "gone");
+    assert_int_equal(count_files_with(b, "from gone", 400), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +295,11 @@ int main(void)
             teardown),
         cmocka_unit_test_setup_teardown(test_a_resume_goes_on_with_what_is_left, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_page_of_the_erased_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_damage_stops_neither_an_erase_nor_a_start, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_the_same_user_may_be_asked_for_twice, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_files_that_could_not_be_removed_go_with_the_erased,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

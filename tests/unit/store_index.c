@@ -114,7 +114,7 @@ static void test_an_index_is_loaded_in_any_order(void **state)
     assert_int_equal(index_load_users(&ix, SLICE("d"), SLICE("e"), 2), -EEXIST);
     assert_int_equal(index_load_users(&ix, SLICE("b"), SLICE("a"), 5), -EEXIST);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(index_load_end(&ix), 0);
+        assert_int_equal(index_load_end(&ix, NULL, 0), 0);
         assert_string_equal(list(&ix, "a"), "72");
         assert_string_equal(list(&ix, "b"), "70");
         assert_string_equal(list(&ix, "c"), "20");
@@ -131,7 +131,7 @@ static void test_new_conversations_take_the_numbers_that_are_free(void **state)
     assert_int_equal(index_init(&ix), 0);
     load(&ix, "a", "b", 3, 1);
     load(&ix, "a", "c", 1, 2);
-    assert_int_equal(index_load_end(&ix), 0);
+    assert_int_equal(index_load_end(&ix, NULL, 0), 0);
     assert_int_equal(ix.hole_count, 2);
     assert_int_equal(intern(&ix, "x", "y"), 0);
     assert_int_equal(intern(&ix, "x", "z"), 2);

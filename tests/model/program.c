@@ -276,6 +276,21 @@ static void do_restart(struct program *p)
     step_restart(&p->steps, orderly, percent(p, 60) ? SIMDISK_POWER : SIMDISK_KILL);
 }
 
+static void do_erase(struct program *p)
+{
+    unsigned gone = below(p, USERS);
+    uint64_t since[USERS];
+    struct message new = {.content = ++p->contents};
+    for (unsigned u = 0; u < USERS; u++)
+        since[u] = percent(p, 50) ? NO_SINCE : percent(p, 50) ? 0 : any_id(p);
+    do {
+        new.from = (uint8_t)below(p, USERS);
+        new.to = (uint8_t)below(p, USERS);
+    } while (new.from == gone || new.to == gone);
+    if (!chat_failure(&scene.chat))
+        step_erase(&p->steps, gone, since, &new);
+}
+
 static void program_begin(struct program *p, uint64_t seed, FILE *trace)
 {
     static const uint64_t sizes[] = {400, 2000, 6000, 1 << 20};
@@ -316,6 +331,8 @@ void program_run(char *wrong, size_t size, uint64_t seed, FILE *trace)
             do_pass(p);
         else if (what < 98)
             do_restart(p);
+        else
+            do_erase(p);
     }
     if (!*p->steps.wrong)
         do_restart(p);

@@ -52,4 +52,9 @@ void step_pass(struct steps *s, int64_t ms);
    step has begun: what was sent in it is answered if the end is orderly. */
 void step_restart(struct steps *s, bool orderly, enum simdisk_end how);
 
+/* Everybody leaves. Then a device of each user reads, slowly, what came since an id, or, with NO_SINCE, a page
+ * and the snippets; a user is erased; and a message is sent between two others. */
+void step_erase(struct steps *s, unsigned gone, const uint64_t since[USERS],
+                const struct message *new);
+
 #endif

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ERASED_HEAD 9                  /* bytes in front of the id */
-#define ERASED_MAX (UINT64_C(1) << 30) /* bytes; more is no file of ours */
+#define ERASED_HEAD 9                 /* bytes in front of the id */
+#define ERASED_MAX (INT64_C(1) << 30) /* bytes; more is no file of ours */
 
 static const uint8_t magic[8] = {'p', 'a', 'r', 'l', 'e', 'y', 'e', '2'};
 
@@ -70,14 +70,16 @@ enum store_status erased_load(struct erased *e, const struct disk *disk, struct 
     int file = disk->open(disk->ctx, ERASED_NAME, 0);
     if (file == -ENOENT)
         return STORE_OK;
-    int64_t got = file < 0 ? file : disk->size(disk->ctx, file);
-    size_t n = got > 0 && (uint64_t)got < ERASED_MAX ? (size_t)got : 0;
-    uint8_t *p = malloc(n + 1);
-    if (got > 0)
-        got = p ? disk->pread(disk->ctx, file, p, n, 0) : -ENOMEM;
+    int64_t size = file < 0 ? file : disk->size(disk->ctx, file), got = size;
+    bool ours = size > 0 && size < ERASED_MAX;
+    uint8_t *p = ours ? calloc(1, (size_t)size) : NULL;
+    int result = ours && !p ? -ENOMEM : -EBADMSG;
+    if (p && (got = disk->pread(disk->ctx, file, p, (size_t)size, 0)) == size)
+        result = erased_read(e, slice_of(p, (size_t)size));
+    else if (got < 0)
+        result = (int)got;
     if (file >= 0)
         disk->close(disk->ctx, file);
-    int result = got < 0 ? (int)got : erased_read(e, slice_of(p, (size_t)got));
     free(p);
     if (result == -EBADMSG)
         snprintf(error->text, sizeof error->text,

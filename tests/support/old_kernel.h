@@ -18,8 +18,10 @@
 #define OLD_KERNEL_LAST 313
 #elif defined __i386__
 #define OLD_KERNEL_LAST 350
-#elif defined __aarch64__
+#elif defined __aarch64__ || defined __riscv
 #define OLD_KERNEL_LAST 273
+#elif defined __arm__
+#define OLD_KERNEL_LAST 379
 #elif defined __s390x__
 #define OLD_KERNEL_LAST 344
 #endif

@@ -220,8 +220,13 @@ void contender_profile(const struct contender *c, const struct contender_places 
     const char *const args[] = {"@rooms", number, seconds, "%obj/src", NULL};
     FILE *f = start(places, args, 1, false, &pid);
     contender_measure(c, places, m, &sample);
-    for (*out = (struct profile){0}; out->n < PROFILE_ROOMS && fgets(line, sizeof line, f);)
-        out->n += sscanf(line, "%15s %lf", out->rooms[out->n].name, &out->rooms[out->n].share) == 2;
+    for (*out = (struct profile){0}; out->n < PROFILE_ROOMS && fgets(line, sizeof line, f);
+         out->n++) {
+        size_t name_n = strcspn(line, " ");
+        snprintf(out->rooms[out->n].name, sizeof out->rooms[out->n].name, "%.*s", (int)name_n,
+                 line);
+        out->rooms[out->n].share = strtod(line + name_n, NULL);
+    }
     fclose(f);
     waitpid(pid, NULL, 0);
 }

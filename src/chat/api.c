@@ -3,15 +3,13 @@
 #include "chat/answer.h"
 #include "chat/backend.h"
 #include "chat/presence.h"
+#include "chat/request.h"
 #include "chat/socketio.h"
 #include "chat/typing.h"
 #include "chat/wire.h"
-#include "codec/jwt.h"
-#include "codec/userid.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 /* Messages of a page where the client names no limit. */
@@ -20,190 +18,6 @@
 #define API_REASON 123       /* bytes of a close reason: RFC 6455, 5.5 */
 #define NOT_SINCE UINT64_MAX /* a registration that resumes nothing */
 
-struct request {
-    struct chat *chat;
-    struct session *session;   /* NULL: the application asks, */
-    struct backend_call *call; /* in this call */
-    const char *name;          /* of the event */
-    struct json_value data;    /* an object, or null where there is none */
-    struct slice ref;
-};
-
-/* ---- answers ----------------------------------------------------------------------------- */
-
-static void answer(const struct request *r, struct slice data, struct slice meta)
-{
-    session_send(r->session, &(struct event){slice_str(r->name), data, r->ref, meta, EVENT_WHOLE});
-}
-
-/* Refuses a request. The text is UTF-8; what comes from the client goes through `quoted`. */
-__attribute__((format(printf, 3, 4))) static void refuse(const struct request *r, const char *code,
-                                                         const char *format, ...)
-{
-    char text[512], event[64];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    if (!r->session) {
-        backend_refuse(r->call, code, slice_str(text));
-        return;
-    }
-    snprintf(event, sizeof event, "\"%s\"", r->name);
-    session_chat(r->session)->stats.refused++;
-    session_info(r->session, code, slice_str(text), slice_str(event), r->ref);
-}
-
-/* A value as the client wrote it, cut to what is read at a glance, for an error. */
-struct quoted {
-    char s[48];
-};
-
-static const char *quote(struct quoted *out, struct json_value v)
-{
-    bool string = v.type == JSON_STRING;
-    size_t n = v.raw.n, room = 40;
-    bool cut = n > room;
-    if (cut) {
-        /* Not inside a character. */
-        for (n = room; n && (v.raw.p[n] & 0xc0) == 0x80; n--)
-            ;
-    }
-    snprintf(out->s, sizeof out->s, "%s%.*s%s%s", string ? "\"" : "", (int)n, (const char *)v.raw.p,
-             cut ? "..." : "", string ? "\"" : "");
-    return out->s;
-}
-
-/* ---- reading members --------------------------------------------------------------------- */
-
-/* The member of the data of that name, the last one if there are several; null if there is none. */
-static struct json_value member(const struct request *r, const char *name)
-{
-    struct json_reader reader;
-    struct json_value key, value, found = {.type = JSON_NULL};
-    if (r->data.type == JSON_OBJECT && json_open_object(&reader, r->data.raw))
-        while (json_next_member(&reader, &key, &value) == JSON_ITEM)
-            if (json_string_eq(key, slice_str(name)))
-                found = value;
-    return found;
-}
-
-struct userid {
-    uint8_t bytes[6 * USERID_MAX];
-    size_t n;
-};
-
-static struct slice userid_slice(const struct userid *id)
-{
-    return slice_of(id->bytes, id->n);
-}
-
-/* An integer stands for its decimal form. */
-static bool read_integer_id(struct json_value v, struct userid *out)
-{
-    if (v.type != JSON_NUMBER || v.raw.n > USERID_MAX)
-        return false;
-    for (size_t i = v.raw.p[0] == '-'; i < v.raw.n; i++)
-        if (v.raw.p[i] < '0' || v.raw.p[i] > '9')
-            return false;
-    struct slice digits = slice_eq(v.raw, SLICE("-0")) ? SLICE("0") : v.raw;
-    memcpy(out->bytes, digits.p, digits.n);
-    out->n = digits.n;
-    return true;
-}
-
-/* A user id out of the member of that name, or refuses the request. */
-static bool read_id(const struct request *r, const char *name, struct json_value v,
-                    struct userid *out)
-{
-    struct quoted q;
-    if (v.type == JSON_STRING && v.raw.n <= sizeof out->bytes) {
-        ptrdiff_t n = json_string_decode(v, out->bytes);
-        out->n = n < 0 ? 0 : (size_t)n;
-        if (n > 0 && userid_valid(userid_slice(out)))
-            return true;
-    } else if (read_integer_id(v, out)) {
-        return true;
-    }
-    if (v.type == JSON_NULL)
-        refuse(r, "bad_request", "\"%s\" is missing; expected a user id", name);
-    else
-        refuse(r, "bad_request",
-               "\"%s\" is %s; expected a user id: a string of 1 to 64 bytes of UTF-8 without "
-               "control characters",
-               name, quote(&q, v));
-    return false;
-}
-
-static bool read_user(const struct request *r, const char *name, struct userid *out)
-{
-    return read_id(r, name, member(r, name), out);
-}
-
-/* Reads a whole number from min to max, or `otherwise` where the member is missing. */
-static bool read_number(const struct request *r, const char *name, uint64_t min, uint64_t max,
-                        uint64_t otherwise, uint64_t *out)
-{
-    struct json_value v = member(r, name);
-    struct quoted q;
-    *out = otherwise;
-    if (v.type == JSON_NULL || (json_integer(v, out) && *out >= min && *out <= max))
-        return true;
-    refuse(r, "bad_request", "\"%s\" is %s; expected a whole number from %llu to %llu", name,
-           quote(&q, v), (unsigned long long)min, (unsigned long long)max);
-    return false;
-}
-
-/* Refuses the request of an address that has to wait. */
-static bool must_wait(const struct request *r)
-{
-    const struct session *s = r->session;
-    int64_t wait =
-        backoff_wait(&session_chat(s)->backoff, &s->ws.peer, s->ws.stream.kind->set->loop->now);
-    if (wait == 0)
-        return false;
-    refuse(r, "rate_limited", "many bad tokens came from this address; try again in %d s",
-           (int)((wait + 999) / 1000));
-    return true;
-}
-
-/* Reads and judges a token, or refuses the request. */
-static bool read_token(const struct request *r, struct json_value v, struct jwt *out)
-{
-    struct chat *chat = session_chat(r->session);
-    uint8_t token[JWT_MAX];
-    if (must_wait(r))
-        return false;
-    if (v.type != JSON_STRING) {
-        refuse(r, "bad_request", "\"token\" %s; expected a string, a JWT signed with HS256",
-               v.type == JSON_NULL ? "is missing" : "is no string");
-        return false;
-    }
-    ptrdiff_t n = v.raw.n <= sizeof token ? json_string_decode(v, token) : 0;
-    if (n < 0) {
-        refuse(r, "bad_request", "\"token\" holds half of a surrogate pair, which is no character");
-        return false;
-    }
-    struct slice text = slice_of(token, (size_t)n);
-    enum jwt_status status =
-        chat->options.hooks.verify
-            ? chat->options.hooks.verify(chat->options.ctx, text, out)
-            : jwt_verify(text, chat->keys, chat->keys_n, clock_wall_ms(chat->options.clock), out);
-    if (status == JWT_OK &&
-        jwt_issued(out) < store_revoked(chat->store, slice_of(out->user, out->user_n))) {
-        refuse(r, "bad_token",
-               "the token was revoked: it was issued too long ago, or does not "
-               "say when in \"iat\"");
-        return false;
-    }
-    if (status == JWT_OK)
-        return true;
-    if (status != JWT_EXPIRED)
-        session_count_bad_token(r->session);
-    refuse(r, status == JWT_EXPIRED ? "token_expired" : "bad_token", "%s", jwt_status_text(status));
-    return false;
-}
-
 /* ---- the events -------------------------------------------------------------------------- */
 
 static void on_register(const struct request *r)
@@ -211,13 +25,13 @@ static void on_register(const struct request *r)
     struct session *s = r->session;
     struct jwt token;
     uint64_t since;
-    if (!read_number(r, "since", 0, JSON_INTEGER_MAX, NOT_SINCE, &since) ||
-        !read_token(r, member(r, "token"), &token))
+    if (!request_number(r, "since", 0, JSON_INTEGER_MAX, NOT_SINCE, &since) ||
+        !request_token(r, request_member(r, "token"), &token))
         return;
     struct slice user = slice_of(token.user, token.user_n);
     if (s->user && !slice_eq(online_name(s->user), user)) {
-        refuse(r, "already_registered",
-               "this connection belongs to another user; open a new one for this token");
+        request_refuse(r, "already_registered",
+                       "this connection belongs to another user; open a new one for this token");
         return;
     }
     if (session_register(s, &token)) {
@@ -242,8 +56,9 @@ static void on_conversation(const struct request *r)
 {
     struct userid id;
     uint64_t before, limit;
-    if (read_user(r, "id", &id) && read_number(r, "before", 1, JSON_INTEGER_MAX, 0, &before) &&
-        read_number(r, "limit", 1, STORE_MAX_PAGE, API_PAGE, &limit))
+    if (request_user(r, "id", &id) &&
+        request_number(r, "before", 1, JSON_INTEGER_MAX, 0, &before) &&
+        request_number(r, "limit", 1, STORE_MAX_PAGE, API_PAGE, &limit))
         answer_page(r->session, userid_slice(&id), before, (uint32_t)limit, r->ref);
 }
 
@@ -253,8 +68,8 @@ static void not_stored(const struct request *r, int error)
                       : error == -EBUSY                    ? "a user is being erased"
                       : error == -ENOBUFS                  ? "too much waits for the disk"
                                                            : "the disk failed";
-    refuse(r, "not_stored", "the %s was not stored: %s; it can be sent again",
-           strcmp(r->name, "read") == 0 ? "read marker" : r->name, why);
+    request_refuse(r, "not_stored", "the %s was not stored: %s; it can be sent again",
+                   strcmp(r->name, "read") == 0 ? "read marker" : r->name, why);
 }
 
 /* There is no memory. */
@@ -270,12 +85,12 @@ static void give_up(const struct request *r)
 static bool read_content(const struct request *r, struct slice *out)
 {
     struct chat *chat = r->chat;
-    struct json_value v = member(r, "content");
+    struct json_value v = request_member(r, "content");
     if (v.type != JSON_STRING || v.raw.n == 0) {
-        refuse(r, "bad_request", "\"content\" %s; expected a string that is not empty",
-               v.type == JSON_STRING ? "is empty"
-               : v.type == JSON_NULL ? "is missing"
-                                     : "is no string");
+        request_refuse(r, "bad_request", "\"content\" %s; expected a string that is not empty",
+                       v.type == JSON_STRING ? "is empty"
+                       : v.type == JSON_NULL ? "is missing"
+                                             : "is no string");
         return false;
     }
     struct slice text = v.raw;
@@ -288,15 +103,15 @@ static bool read_content(const struct request *r, struct slice *out)
         }
         ptrdiff_t n = json_string_decode(v, to);
         if (n < 0) {
-            refuse(r, "bad_request",
-                   "\"content\" holds half of a surrogate pair, which is no character");
+            request_refuse(r, "bad_request",
+                           "\"content\" holds half of a surrogate pair, which is no character");
             return false;
         }
         text = slice_of(to, (size_t)n);
     }
     if (text.n > chat->options.max_content) {
-        refuse(r, "too_large", "\"content\" has %zu bytes of UTF-8; at most %u are taken", text.n,
-               chat->options.max_content);
+        request_refuse(r, "too_large", "\"content\" has %zu bytes of UTF-8; at most %u are taken",
+                       text.n, chat->options.max_content);
         return false;
     }
     *out = text;
@@ -312,14 +127,14 @@ static bool may_send(const struct request *r, struct slice from, struct slice to
     if (r->session && options->hooks.authorise)
         code = options->hooks.authorise(options->ctx, from, to, content, &why);
     if (code)
-        refuse(r, code, "%s", why);
+        request_refuse(r, code, "%s", why);
     return !code;
 }
 
 /* A key is known by its value, whatever escapes it is written in. Empty: there is none. */
 static bool read_key(const struct request *r, uint8_t room[6 * STORE_MAX_KEY], struct slice *out)
 {
-    struct json_value v = member(r, "key");
+    struct json_value v = request_member(r, "key");
     struct quoted q;
     *out = slice_of(room, 0);
     if (v.type == JSON_NULL)
@@ -330,8 +145,8 @@ static bool read_key(const struct request *r, uint8_t room[6 * STORE_MAX_KEY], s
         out->n = (size_t)n;
         return true;
     }
-    refuse(r, "bad_request", "\"key\" is %s; expected a string of 1 to %d bytes of UTF-8",
-           quote(&q, v), STORE_MAX_KEY);
+    request_refuse(r, "bad_request", "\"key\" is %s; expected a string of 1 to %d bytes of UTF-8",
+                   request_quote(&q, v), STORE_MAX_KEY);
     return false;
 }
 
@@ -381,7 +196,7 @@ static void answer_sent(const struct request *r, uint64_t id, int64_t date)
     int n = snprintf(meta, sizeof meta, "{\"id\":%llu,\"date\":%lld}", (unsigned long long)id,
                      (long long)date);
     if (r->session)
-        answer(r, SLICE("{\"success\":true}"), slice_of(meta, (size_t)n));
+        request_answer(r, SLICE("{\"success\":true}"), slice_of(meta, (size_t)n));
     else
         backend_answer(r->call, 200, slice_of(meta, (size_t)n));
 }
@@ -393,7 +208,7 @@ static void send_as(const struct request *r, struct slice from)
     struct slice content, key;
     uint8_t room[6 * STORE_MAX_KEY];
     struct pending p = {.kind = PENDING_SEND};
-    if (!read_user(r, "to", &to) || !read_key(r, room, &key) || !read_content(r, &content) ||
+    if (!request_user(r, "to", &to) || !read_key(r, room, &key) || !read_content(r, &content) ||
         !may_send(r, from, userid_slice(&to), content) || !reserve_pending(r))
         return;
     /* Stored as the shortest JSON string with that value. */
@@ -410,9 +225,10 @@ static void send_as(const struct request *r, struct slice from)
     if (result == STORE_KNOWN) {
         answer_sent(r, p.id, p.date);
     } else if (result == -EEXIST) {
-        refuse(r, r->session ? "bad_request" : "conflict",
-               "\"key\" belongs to another message of yours: a message that is sent again must "
-               "have the same \"to\" and \"content\", a new one needs a new key");
+        request_refuse(r, r->session ? "bad_request" : "conflict",
+                       "\"key\" belongs to another message of yours: a message that is sent again "
+                       "must "
+                       "have the same \"to\" and \"content\", a new one needs a new key");
     } else if (result < 0) {
         not_stored(r, result);
     } else {
@@ -435,10 +251,10 @@ static void on_read(const struct request *r)
     struct quoted q;
     uint64_t up_to;
     struct pending p = {.kind = PENDING_MARK};
-    if (!read_user(r, "id", &id) || !read_number(r, "upTo", 1, JSON_INTEGER_MAX, 0, &up_to))
+    if (!request_user(r, "id", &id) || !request_number(r, "upTo", 1, JSON_INTEGER_MAX, 0, &up_to))
         return;
     if (up_to == 0) {
-        refuse(r, "bad_request", "\"upTo\" is missing; expected the id of a message");
+        request_refuse(r, "bad_request", "\"upTo\" is missing; expected the id of a message");
         return;
     }
     if (!reserve_pending(r))
@@ -446,12 +262,13 @@ static void on_read(const struct request *r)
     int result = store_mark(chat->store, online_name(s->user), userid_slice(&id), up_to,
                             clock_wall_ms(chat->options.clock), &p.id);
     if (result == STORE_KNOWN)
-        answer(r, SLICE("{\"success\":true}"), SLICE(""));
+        request_answer(r, SLICE("{\"success\":true}"), SLICE(""));
     else if (result == -ERANGE)
-        refuse(r, "bad_request",
-               "\"upTo\" is %s, beyond the newest message of this conversation; expected the id "
-               "of a message in it",
-               quote(&q, member(r, "upTo")));
+        request_refuse(r, "bad_request",
+                       "\"upTo\" is %s, beyond the newest message of this conversation; expected "
+                       "the id "
+                       "of a message in it",
+                       request_quote(&q, request_member(r, "upTo")));
     else if (result)
         not_stored(r, result);
     else
@@ -461,7 +278,7 @@ static void on_read(const struct request *r)
 static void on_start_writing(const struct request *r)
 {
     struct userid id;
-    if (!read_user(r, "id", &id))
+    if (!request_user(r, "id", &id))
         return;
     typing_begin(r->session, userid_slice(&id));
     session_acknowledge(r->session, SLICE("{\"success\":true}"), r->ref);
@@ -472,14 +289,15 @@ static void on_stop_writing(const struct request *r)
     struct session *s = r->session;
     struct userid id;
     struct jwt token;
-    if (!read_user(r, "id", &id))
+    if (!request_user(r, "id", &id))
         return;
-    struct json_value v = member(r, "token");
+    struct json_value v = request_member(r, "token");
     if (v.type != JSON_NULL) {
-        if (!read_token(r, v, &token))
+        if (!request_token(r, v, &token))
             return;
         if (!slice_eq(slice_of(token.user, token.user_n), online_name(s->user))) {
-            refuse(r, "bad_token", "\"token\" belongs to another user than this connection");
+            request_refuse(r, "bad_token",
+                           "\"token\" belongs to another user than this connection");
             return;
         }
     }
@@ -496,24 +314,24 @@ static int count_ids(const struct request *r, struct json_value ids)
     struct quoted q;
     int count = 0;
     if (ids.type != JSON_ARRAY || !json_open_array(&reader, ids.raw)) {
-        refuse(r, "bad_request", "\"ids\" is %s; expected an array of at most %d user ids",
-               ids.type == JSON_NULL ? "missing" : quote(&q, ids), PRESENCE_MAX);
+        request_refuse(r, "bad_request", "\"ids\" is %s; expected an array of at most %d user ids",
+                       ids.type == JSON_NULL ? "missing" : request_quote(&q, ids), PRESENCE_MAX);
         return -1;
     }
     for (; json_next_element(&reader, &v) == JSON_ITEM; count++)
-        if (!read_id(r, "ids", v, &id))
+        if (!request_id(r, "ids", v, &id))
             return -1;
     if (count <= PRESENCE_MAX)
         return count;
-    refuse(r, "bad_request", "\"ids\" holds %d user ids; at most %d are taken", count,
-           PRESENCE_MAX);
+    request_refuse(r, "bad_request", "\"ids\" holds %d user ids; at most %d are taken", count,
+                   PRESENCE_MAX);
     return -1;
 }
 
 static void on_presence(const struct request *r)
 {
     struct session *s = r->session;
-    struct json_value v, ids = member(r, "ids");
+    struct json_value v, ids = request_member(r, "ids");
     struct json_reader reader;
     struct userid id;
     int count = count_ids(r, ids);
@@ -523,7 +341,7 @@ static void on_presence(const struct request *r)
     bool open = json_open_array(&reader, ids.raw);
     count = 0;
     while (open && result >= 0 && json_next_element(&reader, &v) == JSON_ITEM &&
-           read_id(r, "ids", v, &id)) {
+           request_id(r, "ids", v, &id)) {
         result = presence_add(s, userid_slice(&id));
         if (result > 0) {
             count++;
@@ -628,7 +446,7 @@ void api_marked(void *ctx, const struct store_mark *m)
     chat->committed = m->id;
     struct request r;
     if (request_of(chat, &p, ref, &r))
-        answer(&r, SLICE("{\"success\":true}"), SLICE(""));
+        request_answer(&r, SLICE("{\"success\":true}"), SLICE(""));
     if (m->moved) {
         buf_clear(&chat->text);
         buf_append_lit(&chat->text, "{\"id\":");
@@ -715,14 +533,16 @@ void api_receive(struct session *s, struct slice frame)
                  why);
         refuse_frame(s, &e, code, text);
     } else if (!handler) {
-        snprintf(text, sizeof text, "there is no event %s", quote(&q, e.event));
+        snprintf(text, sizeof text, "there is no event %s", request_quote(&q, e.event));
         refuse_frame(s, &e, "unknown_event", text);
     } else {
         struct request r = {session_chat(s), s, NULL, handler->name, e.data, e.ref};
         if (!s->user && !handler->open)
-            refuse(&r, "unregistered", "register first: send registerMessages with a token");
+            request_refuse(&r, "unregistered",
+                           "register first: send registerMessages with a token");
         else if (e.data.type != JSON_NULL && e.data.type != JSON_OBJECT)
-            refuse(&r, "bad_request", "\"data\" is %s; expected an object", quote(&q, e.data));
+            request_refuse(&r, "bad_request", "\"data\" is %s; expected an object",
+                           request_quote(&q, e.data));
         else
             handler->handle(&r);
     }
@@ -733,10 +553,10 @@ void api_connect(struct session *s, struct json_value auth)
     struct request r = {session_chat(s), s, NULL, "registerMessages", auth, SLICE("")};
     session_chat(s)->stats.requests++;
     if (!session_charge(s))
-        refuse(&r, "rate_limited", "slow down: too many events");
+        request_refuse(&r, "rate_limited", "slow down: too many events");
     else if (s->leaving)
-        refuse(&r, "going_away", "the server is shutting down");
-    else if (member(&r, "token").type == JSON_NULL)
+        request_refuse(&r, "going_away", "the server is shutting down");
+    else if (request_member(&r, "token").type == JSON_NULL)
         socketio_connected(s);
     else
         on_register(&r);
@@ -747,24 +567,25 @@ void api_connect(struct session *s, struct json_value auth)
 static void backend_message(const struct request *r)
 {
     struct userid from;
-    if (read_user(r, "from", &from))
+    if (request_user(r, "from", &from))
         send_as(r, userid_slice(&from));
 }
 
 static void on_disconnect(const struct request *r)
 {
     struct userid user;
-    struct json_value v = member(r, "reason");
+    struct json_value v = request_member(r, "reason");
     struct quoted q;
     uint8_t reason[6 * API_REASON];
     ptrdiff_t n = 0;
-    if (!read_user(r, "user", &user))
+    if (!request_user(r, "user", &user))
         return;
     if (v.type != JSON_NULL)
         n = v.type == JSON_STRING && v.raw.n <= sizeof reason ? json_string_decode(v, reason) : -1;
     if (n < 0 || n > API_REASON || (n && memchr(reason, 0, (size_t)n)))
-        refuse(r, "bad_request", "\"reason\" is %s; expected a string of at most %d bytes of UTF-8",
-               quote(&q, v), API_REASON);
+        request_refuse(r, "bad_request",
+                       "\"reason\" is %s; expected a string of at most %d bytes of UTF-8",
+                       request_quote(&q, v), API_REASON);
     else
         backend_disconnect(r->call, userid_slice(&user), slice_of(reason, (size_t)n));
 }
@@ -774,7 +595,8 @@ static void on_revoke(const struct request *r)
 {
     struct userid user;
     uint64_t before, now = (uint64_t)clock_wall_ms(r->chat->options.clock) / 1000;
-    if (read_user(r, "user", &user) && read_number(r, "before", 0, UINT32_MAX, now + 1, &before))
+    if (request_user(r, "user", &user) &&
+        request_number(r, "before", 0, UINT32_MAX, now + 1, &before))
         backend_revoke(r->call, userid_slice(&user), before);
 }
 
@@ -813,10 +635,11 @@ void api_backend(struct backend_call *call, const char *name, struct slice body)
                 unknown = key;
     r.data = (struct json_value){.type = JSON_OBJECT, .raw = body};
     if (step == JSON_ERROR)
-        refuse(&r, "bad_json", "the body is not one JSON object: %s, at byte %zu", reader.error,
-               json_error_offset(&reader));
+        request_refuse(&r, "bad_json", "the body is not one JSON object: %s, at byte %zu",
+                       reader.error, json_error_offset(&reader));
     else if (unknown.type == JSON_STRING)
-        refuse(&r, "bad_request", "%s is not known; expected %s", quote(&q, unknown), c->members);
+        request_refuse(&r, "bad_request", "%s is not known; expected %s",
+                       request_quote(&q, unknown), c->members);
     else
         c->handle(&r);
 }

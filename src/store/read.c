@@ -580,8 +580,7 @@ enum store_status store_read_since(struct store *s, struct store_read *read, str
     read->merge = merge_new(s, number, since, read->limit);
     if (!read->merge)
         return STORE_SYSTEM;
-    read->more |=
-        read->merge->count > read->limit; /* one of them may be erased while it is looked up */
+    read->more |= read->merge->count > limit; /* one may be erased while they are looked up */
     return read_look_first(s, read);
 }
 

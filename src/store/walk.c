@@ -518,11 +518,10 @@ static enum store_status walk_take(struct walk *w, uint64_t at, const struct rec
         return status == STORE_END ? STORE_OK : status;
     if (w->before.length && w->before.conversation != record->conversation)
         w->held[0] = w->held[1] = 0;
-    if (walk_passes(w, record)) {
-        status = STORE_OK;
-    } else if (record->kind == RECORD_KIND_MARK) {
+    bool passes = walk_passes(w, record);
+    if (record->kind == RECORD_KIND_MARK && !passes) {
         walk_mark(w, record, p);
-    } else {
+    } else if (!passes) {
         walk_mark_held(w, record->conversation);
         status = walk_link(w, at, record);
         if (status)
@@ -542,7 +541,7 @@ static enum store_status walk_take(struct walk *w, uint64_t at, const struct rec
         w->before = *record;
         w->before_at = at;
     }
-    return walk_passes(w, record) ? STORE_OK : walk_deliver(w, at, record, p, &message);
+    return passes ? STORE_OK : walk_deliver(w, at, record, p, &message);
 }
 
 /* ---- a segment -------------------------------------------------------------------------- */

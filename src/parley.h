@@ -75,7 +75,7 @@ enum parley_level { PARLEY_ERROR, PARLEY_WARNING, PARLEY_INFO, PARLEY_DEBUG };
 
 /*
  * Hooks may be NULL. They are called within the calls below, by the thread that makes them, and should not
- * take long: all clients wait meanwhile. They may call parley_send, but for `authorise`, `verify` and `log`, and
+ * take long: all clients wait meanwhile. `committed` and `request` may call parley_send, all but `log` may call
  * parley_drain, and nothing else that takes the server.
  */
 struct parley_options {

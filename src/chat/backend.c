@@ -142,6 +142,7 @@ void backend_erase(struct backend_call *call, struct slice user)
         refuse_not_stored(call, "the erasing", result);
     else {
         list_append(&chat->erases, &call->link);
+        end_sessions(chat, user, UINT64_MAX, "the user is erased");
         presence_erased(chat, user);
     }
 }
@@ -160,7 +161,8 @@ static void refuse_damaged(struct backend_call *call, const char *damaged)
 void backend_erased(void *ctx, struct slice user, uint64_t messages, int error, const char *damaged)
 {
     struct chat *chat = ctx;
-    (void)user;
+    if (error && chat->store && !store_is_erasing(chat->store, user))
+        presence_kept(chat, user);
     LIST_EACH(link, &chat->erases)
     {
         struct backend_call *call = container_of(link, struct backend_call, link);

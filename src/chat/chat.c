@@ -304,7 +304,8 @@ int chat_close(struct chat *chat)
     chat->kind.stream.set->loop->settle.run = NULL;
     int failure = store_close(chat->store);
     chat->store = NULL;
-    backend_erased(chat, SLICE(""), 0, -ECANCELED, NULL); /* the next start goes on with it */
+    backend_erased(chat, SLICE(""), 0, -ECANCELED,
+                   NULL); /* the next start goes on with what is noted */
     backend_revoked(chat, UINT64_MAX, -ECANCELED);
     hub_fini(&chat->hub);
     table_fini(&chat->sids);

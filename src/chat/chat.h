@@ -85,7 +85,7 @@ struct chat {
     struct list typing;  /* of struct typing, the next to be due first */
     struct timer typing_due;
     struct list unregistered; /* sessions without a user, by `link` */
-    struct list ended;        /* likewise those that were told to go in this turn */
+    struct list ended;        /* those that were told to go in this turn, by `link`, too */
     struct hmac_key keys[2];  /* of the tokens: the present secret, the one before it */
     size_t keys_n;
     struct buf pending;           /* sends that wait for their commit, in their order */

@@ -486,6 +486,8 @@ static void answer_preflight(const struct call *call)
         buf_append_lit(more, "\r\n");
     }
     buf_append(more, "", 1);
+    if (call->c->leaving)
+        call->c->ws.kept = false;
     websocket_respond(&call->c->ws, 200, TEXT,
                       fields(chat, call->origin, more->failed ? "" : (const char *)more->p),
                       SLICE(""), false);

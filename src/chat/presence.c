@@ -262,3 +262,10 @@ void presence_erased(struct chat *chat, struct slice user)
             tell(watcher_of(&chat->hub, name)->session, user, false);
     }
 }
+
+void presence_kept(struct chat *chat, struct slice user)
+{
+    for (uint32_t i = 0; i < chat->hub.n; i++)
+        if (chat->hub.users[i])
+            presence_met(chat, online_name(chat->hub.users[i]), user);
+}

@@ -41,4 +41,7 @@ void presence_met(struct chat *chat, struct slice a, struct slice b);
 /* His conversations are about to be erased: his watchers hear that he is gone, and are strangers. */
 void presence_erased(struct chat *chat, struct slice user);
 
+/* They are not erased after all: his watchers hear of him as before. */
+void presence_kept(struct chat *chat, struct slice user);
+
 #endif

@@ -20,6 +20,7 @@ struct parley {
     struct parley_options options;
     struct watch due; /* a timerfd, for whoever waits by parley_fd; -1: nobody does */
     struct timer drain;
+    unsigned drains;    /* asked for since the last turn */
     struct buf content; /* for `committed` */
     bool turning;       /* parley_run_once is under way */
     bool judging;       /* likewise a hook in the middle of a request */
@@ -199,7 +200,9 @@ static void parley_free(struct parley *p)
 
 static void on_drain(struct timer *t)
 {
-    server_drain(&container_of(t, struct parley, drain)->server);
+    struct parley *p = container_of(t, struct parley, drain);
+    for (; p->drains; p->drains--)
+        server_drain(&p->server);
 }
 
 struct parley *parley_open(const struct parley_options *options, struct parley_error *error)
@@ -340,6 +343,7 @@ int parley_send(struct parley *p, struct parley_text from, struct parley_text to
 
 void parley_drain(struct parley *p)
 {
+    p->drains++;
     timer_set(&p->server.loop, &p->drain, 0); /* in a turn, which knows what time it is */
     wake(p);
 }

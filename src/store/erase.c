@@ -53,8 +53,10 @@ void erase_failed(struct store *s, int error)
     if (s->erase.state)
         log_write(s->options.log, LOG_ERROR,
                   "a user is hidden, and his messages cannot be erased yet: %s; it is tried again "
-                  "with the next segment, or at the next start",
-                  strerror(-error));
+                  "with the next segment%s",
+                  strerror(-error),
+                  s->erase.state == ERASE_NOTES ? ", and a restart before that forgets it"
+                                                : ", or at the next start");
     erase_answer(s, error);
 }
 

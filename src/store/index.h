@@ -43,9 +43,10 @@ struct index {
     struct conversation *conversations;
     uint32_t user_count, user_cap;
     uint32_t conversation_count, conversation_cap; /* of the array, with its holes */
-    uint32_t hole, hole_count; /* the first, or INDEX_NONE; the next is in its link[0].next */
-    struct table names;        /* name -> user */
-    struct table pairs;        /* two numbers of users -> conversation */
+    uint32_t hole;       /* the first, or INDEX_NONE; the next is in its link[0].next */
+    uint32_t hole_count; /* of them, and of the numbers of those erased since the start */
+    struct table names;  /* name -> user */
+    struct table pairs;  /* two numbers of users -> conversation */
 };
 
 __attribute__((warn_unused_result)) int index_init(struct index *ix);

@@ -136,9 +136,9 @@ __attribute__((warn_unused_result)) int store_mark(struct store *s, struct slice
 /*
  * Erases all messages of a user, sent and received, from the disk for good: those of the others as well
  * as his own see nothing of them any more, and `erased` tells when it is done. Until then what is
- * appended to or from him fails with -EBUSY. Once begun it is never taken back, also by a crash, unless
- * `erased` says that it failed and store_is_erasing is false. To ask again for the same user is to wait
- * for the same end. -EBUSY: another one is being erased; any other: store_failure.
+ * appended to or from him fails with -EBUSY. Once it is noted on the disk, which is its first step, it is
+ * never taken back, also by a crash; before that, a start forgets it, and so does a failure that `erased`
+ * tells while store_is_erasing is false. To ask again for the same user is to wait for the same end. -EBUSY: another one is being erased; any other: store_failure.
  */
 __attribute__((warn_unused_result)) int store_erase(struct store *s, struct slice user);
 bool store_is_erasing(const struct store *s, struct slice user);
@@ -180,8 +180,8 @@ uint64_t store_newest(const struct store *s, struct slice user);
 /* His conversations, as far as the index remembers. */
 uint64_t store_count_conversations(const struct store *s, struct slice user);
 
-/* A number for each user who has a conversation, the smallest that are free; it is his as long as he has
-   one. STORE_NOBODY: he has none, and never had. */
+/* A number for each user who has a conversation, from 0 on; it is his as long as he has one. STORE_NOBODY: he
+   has none. */
 #define STORE_NOBODY UINT32_MAX
 uint32_t store_user(const struct store *s, struct slice user);
 

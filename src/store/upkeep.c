@@ -13,8 +13,8 @@
 
 /* ---- what is to be done ------------------------------------------------------------------ */
 
-/* A clock that jumps ahead must not take the log with it: however late it is, no more goes from one tick to
- * the next than the first segment and what is at most a day younger. A log may say any date. */
+/* A clock that jumps ahead must not take the log with it: however late it is, no more goes with one tick than the
+ * first segment and what is at most a day younger. A log may say any date. */
 void upkeep_tick(struct store *s)
 {
     struct upkeep *u = &s->upkeep;
@@ -151,8 +151,13 @@ void upkeep_give(struct store *s, enum upkeep_kind kind, uint32_t first, uint32_
     }
     memcpy(u->arrange.inputs, &s->segments.at[first], count * sizeof *u->arrange.inputs);
     u->job.run = upkeep_run;
-    if (worker_give(&s->worker, &u->job))
-        u->kind = UPKEEP_NOTHING;
+    int result = worker_give(&s->worker, &u->job);
+    if (result == 0)
+        return;
+    u->kind = UPKEEP_NOTHING;
+    u->rests = s->segments.count;
+    if (s->erase.state)
+        erase_failed(s, result);
 }
 
 /* ---- the owner's part -------------------------------------------------------------------- */
@@ -171,7 +176,7 @@ static void upkeep_failed(struct store *s)
     else
         log_write(s->options.log, LOG_WARN, "cannot %s: %s",
                   u->kind == UPKEEP_DROP    ? "drop old segments"
-                  : u->kind == UPKEEP_ERASE ? "note who is erased, or that he is"
+                  : u->kind == UPKEEP_ERASE ? "note who is erased, or that it is done"
                                             : "arrange a segment",
                   strerror(-u->result));
     for (uint32_t i = 0; i < u->arrange.count && damaged; i++)

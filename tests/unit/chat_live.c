@@ -2,7 +2,9 @@
 #include "../support/chat_host.h"
 #include "../support/test.h"
 #include "chat/backend.h"
+#include "chat/presence.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -276,7 +278,8 @@ static void an_erased_user_is_gone_for_his_watchers(void **state)
     while (status == 0)
         host_pump();
     assert_int_equal(status, 200);
-    leave(&alice);
+    client_expect_close(&alice, 4004); /* or she would go on with what she was told before */
+    client_close(&alice);
     host_open_as(&alice, "alice");
     client_expect_nothing(&bob);
     client_expect_nothing(&carol);
@@ -289,6 +292,24 @@ static void an_erased_user_is_gone_for_his_watchers(void **state)
     client_expect_nothing(&carol);
     client_close(&bob);
     client_close(&carol);
+}
+
+static void an_erase_that_is_refused_leaves_his_watchers_as_they_were(void **state)
+{
+    (void)state;
+    struct client alice, bob;
+    put("alice", "bob");
+    host_open_as(&alice, "alice");
+    host_open_as(&bob, "bob");
+    watch(&bob, "\"alice\"");
+    expect_presence(&bob, "alice", true);
+    presence_erased(&host_chat, SLICE("alice"));
+    expect_presence(&bob, "alice", false);
+    backend_erased(&host_chat, SLICE("alice"), 0, -EMFILE, NULL);
+    expect_presence(&bob, "alice", true);
+    leave(&alice);
+    expect_presence(&bob, "alice", false);
+    client_close(&bob);
 }
 
 static void a_presence_that_is_refused_changes_nothing(void **state)
@@ -671,6 +692,7 @@ int main(void)
         TEST(presence_is_told_at_the_first_connection_and_the_last_end),
         TEST(a_conversation_that_begins_makes_presence_true),
         TEST(an_erased_user_is_gone_for_his_watchers),
+        TEST(an_erase_that_is_refused_leaves_his_watchers_as_they_were),
         TEST(a_presence_that_is_refused_changes_nothing),
         TEST(a_watched_id_costs_8_bytes),
         TEST(whoever_watches_whomever_hears_what_he_should),

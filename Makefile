@@ -323,6 +323,7 @@ bench-storm: $(B)/storm-bench $(B)/parleyd
 
 # Socket.IO beside npm's socket.io, which tests/clients installs.
 bench-socketio: $(B)/parleyd
+	@npm ls --prefix tests/clients >/dev/null 2>&1 || npm install --prefix tests/clients --no-audit --no-fund --no-package-lock >/dev/null
 	@PARLEYD=$(B)/parleyd node bench/socketio.mjs $(BENCH)
 
 # A mixed load on a real server for TIME seconds; fails when memory, descriptors or latencies drift.

@@ -674,7 +674,8 @@ static void the_bench_says_what_spoils_a_measurement(void **state)
     expect_part(error, "start it with --rate 0");
     write_file(path_in_folder(other, "other"), "another secret of thirty-two bytes");
     chmod(other, 0600);
-    assert_int_equal(RUN(error, "parley-bench", "chat", "--url", url, "--secret-file", other),
+    assert_int_equal(RUN(error, "parley-bench", "chat", "--url", url, "--secret-file", other,
+                         "--connections", "2"), /* of more, some are told to wait */
                      EXIT_USAGE_ERROR);
     expect_part(error, "--secret-file is not its secret");
     assert_int_equal(program_terminate(&limited), EXIT_CLEAN);

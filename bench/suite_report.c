@@ -78,9 +78,8 @@ static void plot_memory(FILE *f, const struct suite *s, const char *title, size_
 static void write_rooms(FILE *f, const struct suite *s)
 {
     fputs("<p>parley's time by room, in ns of CPU a message: samples of perf in a run of their "
-          "own, times "
-          "the CPU time above. codec, net, store and chat are rooms of src; libc is mostly "
-          "memcpy.</p>\n"
+          "own, times the CPU time above. codec, net, store and chat are rooms of src; libc is "
+          "mostly memcpy.</p>\n"
           "<table><tr><th>what<th>server<th>kernel<th>user space<th>of which</tr>\n",
           f);
     for (size_t cell = 0; cell < SUITE_CELLS; cell++)

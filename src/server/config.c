@@ -84,22 +84,34 @@ static int parse_trusted(struct config *c, const struct arg_list *texts, struct 
     return 0;
 }
 
+static int parse_log_level(struct config *c, const char *name, struct args_error *error)
+{
+    int level = log_level_parse(name);
+    c->log_level = (enum log_level)level;
+    if (level < 0)
+        snprintf(error->text, sizeof error->text,
+                 "log-level: \"%.40s\" is neither error, warn, info nor debug", name);
+    return level < 0 ? -1 : 0;
+}
+
+static const struct config defaults = {.data = "data",
+                                       .segment_size = 128 << 20,
+                                       .prepare_segments = true,
+                                       .arrange_segments = true,
+                                       .max_user_connections = 32,
+                                       .max_frame = 64 << 10,
+                                       .max_content = 16 << 10,
+                                       .max_queue = 1 << 20,
+                                       .max_memory = 1u << 30,
+                                       .rate = 100,
+                                       .idle_timeout = 45,
+                                       .drain = 3};
+
 enum config_result config_parse(struct config *out, int argc, char **argv, char *text,
                                 struct args_error *error)
 {
-    *out = (struct config){.file = text,
-                           .data = "data",
-                           .segment_size = 128 << 20,
-                           .prepare_segments = true,
-                           .arrange_segments = true,
-                           .max_user_connections = 32,
-                           .max_frame = 64 << 10,
-                           .max_content = 16 << 10,
-                           .max_queue = 1 << 20,
-                           .max_memory = 1u << 30,
-                           .rate = 100,
-                           .idle_timeout = 45,
-                           .drain = 3};
+    *out = defaults;
+    out->file = text;
     const char *file = NULL, *sync = "always", *level = "info", *confine_name = "yes";
     struct arg_list trusted = {0};
     bool help = false, version = false;
@@ -179,16 +191,8 @@ enum config_result config_parse(struct config *out, int argc, char **argv, char 
         return CONFIG_BAD;
     if (out->file && args_parse_file(rows, out->file, error))
         return CONFIG_BAD;
-    if (parse_sync(out, sync, error) || parse_trusted(out, &trusted, error))
-        return CONFIG_BAD;
-    int parsed = log_level_parse(level);
-    if (parsed < 0) {
-        snprintf(error->text, sizeof error->text,
-                 "log-level: \"%.40s\" is neither error, warn, info nor debug", level);
-        return CONFIG_BAD;
-    }
-    out->log_level = (enum log_level)parsed;
-    if (parse_confine(out, confine_name, error))
+    if (parse_sync(out, sync, error) || parse_trusted(out, &trusted, error) ||
+        parse_log_level(out, level, error) || parse_confine(out, confine_name, error))
         return CONFIG_BAD;
     if (out->listen.n == 0)
         out->listen = (struct arg_list){{"127.0.0.1:8080"}, 1};

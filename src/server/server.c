@@ -226,6 +226,13 @@ enum exit_status server_open_data(struct server *server, struct server_error *er
     return load_door_token(server, error);
 }
 
+/* The newest messages stay in memory: up to 8 MiB of them, but of 2 MiB that are allowed 16 KiB. */
+static uint32_t server_recent(const struct config *config)
+{
+    uint64_t share = config->max_memory / 256;
+    return config->max_memory && share < SERVER_RECENT ? (uint32_t)share : SERVER_RECENT;
+}
+
 enum exit_status server_open_log(struct server *server, struct server_error *error)
 {
     const struct config *config = server->config;
@@ -253,6 +260,7 @@ enum exit_status server_open_log(struct server *server, struct server_error *err
                                   .arrange = config->arrange_segments,
                                   .retain_days = config->retain_days,
                                   .retain_bytes = config->retain_bytes,
+                                  .recent = server_recent(config),
                                   .prepare = config->prepare_segments ? SERVER_PREPARE : 0};
     struct store_error store_error;
     enum store_status status =

@@ -13,6 +13,8 @@
 
 /* Bytes of prepared space that are written at a time. */
 #define SERVER_PREPARE (1u << 20)
+/* Bytes of the newest records that stay in memory, at most; up to twice as many. */
+#define SERVER_RECENT (4u << 20)
 
 /* How long the last client that was told to go has to take his leave. */
 #define SERVER_LEAVE_MS WEBSOCKET_CLOSE_MS

@@ -11,6 +11,7 @@
 #include "store/index.h"
 #include "store/keys.h"
 #include "store/prefetch.h"
+#include "store/recent.h"
 #include "store/revoked.h"
 #include "store/upkeep.h"
 
@@ -59,6 +60,7 @@ struct store {
     uint64_t batch_count;
     int steps; /* records that were looked at in this turn */
 
+    struct recent recent; /* records that were committed */
     /* What was read last: bytes of the segment that begins at scratch_base, from this offset on. */
     struct buf scratch;
     uint64_t scratch_base, scratch_at;

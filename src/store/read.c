@@ -66,16 +66,19 @@ static bool read_has(const struct store *s, const struct segment *segment, uint6
 }
 
 /*
- * At least `need` bytes of the segment's file from `at` on, valid until the next call. What is read
- * for them begins up to `before` bytes in front, and is `want` bytes if there are as many.
+ * At least `need` bytes of the segment's file from `at` on, valid until the next call. Unless they are in
+ * memory, what is read for them begins up to `before` bytes in front, and is `want` bytes if there are as many.
  */
 static enum store_status read_bytes(struct store *s, struct store_read *read,
                                     const struct segment *segment, uint64_t at, size_t need,
-                                    size_t before, size_t want, const uint8_t **out)
+                                    size_t before, size_t want, struct slice *out)
 {
     const struct disk *disk = s->options.disk;
     if (read->asked && prefetch_pending(&s->prefetch, read))
         return STORE_WAIT;
+    *out = recent_find(&s->recent, segment->head.base + at, need);
+    if (out->n)
+        return STORE_OK;
     if (!read_has(s, segment, at, need)) {
         uint64_t from = at < before ? 0 : at - before;
         size_t least = (size_t)(at - from) + need;
@@ -101,7 +104,7 @@ static enum store_status read_bytes(struct store *s, struct store_read *read,
         if ((size_t)got < least)
             return read_failed(s, segment, at, "the file is too short");
     }
-    *out = s->scratch.p + (at - s->scratch_at);
+    *out = slice_skip(buf_slice(&s->scratch), (size_t)(at - s->scratch_at));
     return STORE_OK;
 }
 
@@ -129,13 +132,14 @@ static enum store_status read_find_run(struct store *s, struct store_read *read,
             guess = low + (high - low) * (uint64_t)(number - least) / (limit - least);
         uint32_t first = guess < low + most / 2 ? low : (uint32_t)guess - most / 2;
         uint32_t count = high - first < most ? high - first : most;
-        const uint8_t *runs;
+        struct slice list;
         size_t bytes = (size_t)count * SEGMENT_RUN;
         enum store_status status =
             read_bytes(s, read, segment, segment_runs_at(segment) + (uint64_t)first * SEGMENT_RUN,
-                       bytes, 0, bytes, &runs);
+                       bytes, 0, bytes, &list);
         if (status)
             return status;
+        const uint8_t *runs = list.p;
         if (read_run(runs, 0) > number) {
             high = first;
             limit = read_run(runs, 0);
@@ -182,10 +186,10 @@ static enum store_status read_resolve(struct store *s, struct store_read *read, 
 
 /* ---- records ----------------------------------------------------------------------------- */
 
-/* The head of a record that should belong to this conversation. The check over the whole record
- * is made when the message itself is read. *have: its bytes that were read with it. */
+/* The head of a record that should belong to this conversation, and what was read with it. The check
+ * over the whole record is made when the message itself is read. */
 static enum store_status read_head(struct store *s, struct store_read *read, struct record *r,
-                                   const uint8_t **p, size_t *have)
+                                   struct slice *bytes)
 {
     uint64_t place = read->place;
     const struct segment *segment = segments_find(&s->segments, place);
@@ -193,13 +197,12 @@ static enum store_status read_head(struct store *s, struct store_read *read, str
     bool near = segment->head.end || (read->step && read->step < READ_NEAR);
     size_t before = near ? READ_WINDOW : 0;
     enum store_status status =
-        read_bytes(s, read, segment, at, RECORD_HEAD, before, before + READ_FIRST, p);
+        read_bytes(s, read, segment, at, RECORD_HEAD, before, before + READ_FIRST, bytes);
     if (status)
         return status;
-    if (!record_read(r, *p) || r->kind != RECORD_KIND_MESSAGE ||
+    if (!record_read(r, bytes->p) || r->kind != RECORD_KIND_MESSAGE ||
         r->conversation != read->conversation || r->prev >= place)
         return read_failed(s, segment, at, "this is no record of the conversation");
-    *have = s->scratch.n - (size_t)(at - s->scratch_at);
     return STORE_OK;
 }
 
@@ -223,12 +226,14 @@ static enum store_status read_record(struct store *s, struct store_read *read, u
     uint64_t at = place - segment->head.base;
     size_t want =
         segment->head.end || (read->step && read->step < READ_NEAR) ? READ_WINDOW : READ_FIRST;
-    enum store_status status = read_bytes(s, read, segment, at, RECORD_HEAD, 0, want, p);
-    bool head = !status && record_read(r, *p);
+    struct slice bytes;
+    enum store_status status = read_bytes(s, read, segment, at, RECORD_HEAD, 0, want, &bytes);
+    bool head = !status && record_read(r, bytes.p);
     if (head)
-        status = read_bytes(s, read, segment, at, r->length, 0, want, p);
+        status = read_bytes(s, read, segment, at, r->length, 0, want, &bytes);
     if (status)
         return status;
+    *p = bytes.p;
     if (!head || !record_valid(r, *p, place))
         return read_failed(s, segment, at, "the record is damaged: its check does not match");
     if (!read_is_asked_for(s, read, r->conversation))
@@ -251,13 +256,14 @@ static void stash_begin(struct store *s, struct store_read *read)
 }
 
 static void stash_put(struct store *s, const struct store_read *read, const struct record *r,
-                      const uint8_t *p, size_t have)
+                      struct slice bytes)
 {
     bool all = read->next + s->stash_next + 1 == read->count; /* none is missing in between */
-    if (!p || read->stash != s->stash_of || !all || r->length > have || r->length > s->stash_at)
+    if (read->stash != s->stash_of || !all || r->length > bytes.n || r->length > s->stash_at ||
+        recent_holds(&s->recent, bytes.p))
         return;
     s->stash_at -= r->length;
-    memcpy(s->stash + s->stash_at, p, r->length);
+    memcpy(s->stash + s->stash_at, bytes.p, r->length);
     s->stash_next++;
 }
 
@@ -476,7 +482,7 @@ static void read_begin_look(struct store *s, struct store_read *read)
 
 /* Takes the record into the page. False: the page ends behind it. */
 static bool read_take(struct store *s, struct store_read *read, const struct record *r,
-                      const uint8_t *p, size_t have)
+                      struct slice bytes)
 {
     size_t json = r->length - RECORD_HEAD - r->key_length;
     if (read->before && r->id >= read->before)
@@ -495,7 +501,7 @@ static bool read_take(struct store *s, struct store_read *read, const struct rec
     read->places[read->count++] = read->place;
     read->bytes += json;
     read->oldest = r->id;
-    stash_put(s, read, r, p, have);
+    stash_put(s, read, r, bytes);
     return true;
 }
 
@@ -509,8 +515,7 @@ enum store_status store_read_look(struct store *s, struct store_read *read)
         read_begin_look(s, read);
     for (bool more = true; more;) {
         struct record r = {0};
-        const uint8_t *p = NULL;
-        size_t have = 0;
+        struct slice bytes = {0};
         if (s->steps == READ_STEPS) {
             prefetch_yield(&s->prefetch);
             return STORE_WAIT;
@@ -522,14 +527,14 @@ enum store_status store_read_look(struct store *s, struct store_read *read)
             return status;
         read->exact = true;
         if (read->place)
-            status = read_head(s, read, &r, &p, &have);
+            status = read_head(s, read, &r, &bytes);
         if (status)
             return status;
         if (read->merge) {
             more = read_merge(s, read, read->place ? &r : NULL);
         } else {
             more = read->place &&
-                   (read->numbers ? read_count(s, read, &r) : read_take(s, read, &r, p, have)) &&
+                   (read->numbers ? read_count(s, read, &r) : read_take(s, read, &r, bytes)) &&
                    r.prev;
             if (more)
                 read_step(s, read, read->place, r.prev);

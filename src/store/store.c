@@ -55,6 +55,7 @@ static void store_free(struct store *s)
     buf_free(&s->batches[0].records);
     buf_free(&s->batches[1].records);
     buf_free(&s->scratch);
+    recent_fini(&s->recent);
     free(s->stash);
     free(s);
 }
@@ -71,6 +72,7 @@ enum store_status store_open(struct store **out, const struct store_options *opt
         return STORE_SYSTEM;
     }
     s->options = *options;
+    s->recent.size = options->recent;
     if (s->options.segment_size == 0 || s->options.segment_size > 1 << 30)
         s->options.segment_size = STORE_SEGMENT_SIZE;
     /* Likewise for its size: what is dropped at a time is an eighth of what is kept. */
@@ -442,6 +444,7 @@ static void store_deliver(struct store *s, const struct batch *b)
 {
     s->end = b->place + b->records.n;
     s->batch_count++;
+    recent_add(&s->recent, b->place, buf_slice(&b->records));
     struct record r;
     for (size_t at = 0; at < b->records.n; at += r.length) {
         const uint8_t *p = b->records.p + at;

@@ -64,8 +64,9 @@ struct store_options {
     uint64_t retain_bytes; /* of the log: the oldest segments above that are dropped; 0: none */
     uint32_t retain_days;  /* segments with nothing younger go, about a day a tick; 0: none */
     uint32_t max_keys;     /* that are remembered; 0: a million */
-    bool arrange;          /* segments that are full are arranged: record.h */
-    bool inline_commit;    /* no threads: store_flush does all that is to be done itself (tests) */
+    uint32_t recent;    /* bytes of the newest records that stay in memory, up to twice; 0: none */
+    bool arrange;       /* segments that are full are arranged: record.h */
+    bool inline_commit; /* no threads: store_flush does all that is to be done itself (tests) */
 
     /* Called by store_collect and store_close only. json is valid during the call. They may append,
      * flush and read. Failed ids come in their order, and none of them comes again. */

@@ -298,6 +298,7 @@ static void program_begin(struct program *p, uint64_t seed, FILE *trace)
     scene_begin(rng_next(&p->rng), trace);
     scene.store.segment_size = sizes[below(p, 4)];
     scene.store.arrange = percent(p, 50);
+    scene.store.recent = (uint32_t)(seed % 3) * 2000;
     p->faults = percent(p, 30) ? 1 + below(p, 30) : 0;
     p->stops = percent(p, 40) ? 1 + below(p, 8) : 0;
     p->keyed = percent(p, 60) ? below(p, 101) : 0;

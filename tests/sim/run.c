@@ -201,6 +201,7 @@ static void run_choose_options(struct run *r, unsigned synced_percent)
     static const uint64_t sizes[] = {1, 400, 2000, 6000, 20000, 1 << 20};
     r->options.segment_size = sizes[rng_below(&r->rng, sizeof sizes / sizeof *sizes)];
     r->options.prepare = rng_percent(&r->rng, 50) ? rng_below(&r->rng, 5000) : 0;
+    r->options.recent = rng_percent(&r->rng, 50) ? rng_below(&r->rng, 4000) : 0;
     /* The limits hold for all of the run: what is due under one may be done under the next. */
     r->options.arrange = rng_percent(&r->rng, 60);
     r->options.sync = rng_percent(&r->rng, synced_percent) ? STORE_SYNC_ALWAYS

@@ -40,6 +40,7 @@ static int64_t box_disk_size(void *ctx, int file)
 static int64_t box_disk_pread(void *ctx, int file, void *p, size_t n, uint64_t at)
 {
     struct box *b = ctx;
+    __atomic_add_fetch(&b->preads, 1, __ATOMIC_SEQ_CST);
     return b->real.pread(b->real.ctx, file, p, n, at);
 }
 

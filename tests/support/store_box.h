@@ -42,7 +42,7 @@ struct box {
     int pwrite_error, sync_error, truncate_error, open_error, remove_error;
     size_t pwrite_partial; /* bytes that a failing pwrite does write */
     unsigned pwrites_good; /* writes that succeed before they fail */
-    unsigned pwrites;
+    unsigned pwrites, preads;
     uint64_t pwrite_at, pwrite_n; /* of the last one */
     unsigned syncs_begun, syncs;  /* called; past the gate */
 

@@ -461,6 +461,42 @@ static void test_there_is_a_conversation_once_a_message_is_committed(void **stat
     }
 }
 
+/* The text "number padding", so that a record takes more than a hundred bytes. */
+static void put_numbered(struct box *b, const char *to, int number)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%d-%050d", number, 0);
+    box_send(b, "alice", to, text);
+}
+
+static int first_of(const char *page)
+{
+    return atoi(page);
+}
+
+static void test_what_was_just_written_is_read_from_memory(void **state)
+{
+    struct box *b = *state;
+    box_close(b);
+    b->options.recent = 4000;
+    box_open(b);
+    for (int i = 0; i < 200; i++)
+        put_numbered(b, i % 2 ? "bob" : "carol", i);
+    b->preads = 0;
+    assert_int_equal(first_of(box_page(b, "alice", "bob", 0, 10, NULL)), 181);
+    assert_int_equal(first_of(box_page(b, "alice", "carol", 0, 10, NULL)), 180);
+    assert_int_equal(first_of(box_snippets(b, "alice")), 199);
+    assert_int_equal(first_of(box_since(b, "alice", 190, 20, NULL)), 190);
+    assert_int_equal(b->preads, 0);
+    /* What is older comes from the disk, also in the middle of a page. */
+    assert_int_equal(first_of(box_page(b, "alice", "bob", 0, 100, NULL)), 1);
+    assert_true(b->preads > 0);
+    b->preads = 0;
+    box_reopen(b);
+    assert_int_equal(first_of(box_page(b, "alice", "bob", 0, 10, NULL)), 181);
+    assert_true(b->preads > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -489,6 +525,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_what_is_committed_while_it_waits_is_not_among_it,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_was_just_written_is_read_from_memory, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_there_is_a_conversation_once_a_message_is_committed,
                                         setup, teardown),
     };

@@ -165,10 +165,16 @@ static void commit_sync_if_due(struct commit *c)
         commit_signal(c);
 }
 
+/* Whoever is woken finds the lock free. */
 static void commit_run(struct commit *c)
 {
     c->batch->opened.file = -1;
     c->batch->error = commit_write(c, c->batch);
+    pthread_mutex_lock(&c->lock);
+    c->state = COMMIT_DONE;
+    pthread_mutex_unlock(&c->lock);
+    pthread_cond_broadcast(&c->wake);
+    commit_signal(c);
 }
 
 /* Under the lock: until there is something to do, or a sync is due. */
@@ -187,17 +193,12 @@ static void *commit_main(void *arg)
     struct commit *c = arg;
     pthread_mutex_lock(&c->lock);
     while (!c->stop) {
-        if (c->state == COMMIT_WRITING) {
-            pthread_mutex_unlock(&c->lock);
-            commit_run(c);
-            pthread_mutex_lock(&c->lock);
-            c->state = COMMIT_DONE;
-            pthread_cond_broadcast(&c->wake);
-            commit_signal(c);
-        } else {
+        bool writing = c->state == COMMIT_WRITING;
+        if (!writing)
             commit_sleep(c);
-        }
         pthread_mutex_unlock(&c->lock);
+        if (writing)
+            commit_run(c);
         commit_sync_if_due(c);
         pthread_mutex_lock(&c->lock);
     }
@@ -266,13 +267,12 @@ bool commit_submit(struct commit *c, struct batch *batch)
     if (idle) {
         c->batch = batch;
         c->state = COMMIT_WRITING;
-        pthread_cond_broadcast(&c->wake);
     }
     pthread_mutex_unlock(&c->lock);
-    if (idle && !c->threaded) {
+    if (idle && c->threaded) {
+        pthread_cond_broadcast(&c->wake);
+    } else if (idle) {
         commit_run(c);
-        c->state = COMMIT_DONE;
-        commit_signal(c);
         commit_sync_if_due(c);
     }
     return idle;

@@ -229,7 +229,7 @@ static enum store_status read_record(struct store *s, struct store_read *read, u
     struct slice bytes;
     enum store_status status = read_bytes(s, read, segment, at, RECORD_HEAD, 0, want, &bytes);
     bool head = !status && record_read(r, bytes.p);
-    if (head)
+    if (head && bytes.n < r->length)
         status = read_bytes(s, read, segment, at, r->length, 0, want, &bytes);
     if (status)
         return status;

@@ -20,7 +20,8 @@ void recent_add(struct recent *r, uint64_t place, struct slice batch)
 
 struct slice recent_find(const struct recent *r, uint64_t place, size_t need)
 {
-    for (uint32_t b = 0; b < 2; b++) {
+    for (uint32_t i = 0; i < 2; i++) {
+        uint32_t b = r->newer ^ i;
         uint64_t from = place - r->place[b]; /* huge: it lies in front */
         if (from < r->used[b] && need <= r->used[b] - from)
             return slice_of(r->bytes + (size_t)b * r->size + from, r->used[b] - (size_t)from);

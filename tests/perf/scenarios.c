@@ -185,6 +185,7 @@ static void open_store(void)
     strcpy(folder, "/tmp/parley-perf-XXXXXX");
     must(mkdtemp(folder) != NULL && disk_open_dir(&disk, folder) == 0, "no folder");
     const struct store_options options = {.disk = &disk,
+                                          .recent = 1 << 20,
                                           .log = &log,
                                           .sync = STORE_SYNC_NONE,
                                           .inline_commit = true,

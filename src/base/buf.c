@@ -55,15 +55,22 @@ void buf_drop(struct buf *b, size_t n)
         memmove(b->p, b->p + n, b->n);
 }
 
-void buf_append_u64(struct buf *b, uint64_t v)
+uint8_t *buf_put_u64(uint8_t *to, uint64_t v)
 {
-    char digits[20];
+    char digits[BUF_U64];
     size_t n = sizeof digits;
     do {
         digits[--n] = (char)('0' + v % 10);
         v /= 10;
     } while (v);
-    buf_append(b, digits + n, sizeof digits - n);
+    return buf_put(to, digits + n, sizeof digits - n);
+}
+
+void buf_append_u64(struct buf *b, uint64_t v)
+{
+    uint8_t *to = buf_reserve(b, BUF_U64);
+    if (to)
+        b->n = (size_t)(buf_put_u64(to, v) - b->p);
 }
 
 void buf_printf(struct buf *b, const char *format, ...)

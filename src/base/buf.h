@@ -38,6 +38,20 @@ static inline void buf_append_slice(struct buf *b, struct slice s)
     buf_append(b, s.p, s.n);
 }
 
+/* Into room that buf_reserve has given: where the next byte goes. */
+static inline uint8_t *buf_put(uint8_t *to, const void *p, size_t n)
+{
+    if (n)
+        memcpy(to, p, n);
+    return to + n;
+}
+
+#define buf_put_lit(to, literal) buf_put(to, "" literal, sizeof(literal) - 1)
+
+/* The decimal digits of v, BUF_U64 bytes at most. */
+#define BUF_U64 20
+uint8_t *buf_put_u64(uint8_t *to, uint64_t v);
+
 #define buf_append_lit(b, literal) buf_append(b, "" literal, sizeof(literal) - 1)
 
 static inline void buf_clear(struct buf *b)

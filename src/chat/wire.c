@@ -94,29 +94,32 @@ const char *wire_read(enum framing framing, struct slice frame, struct envelope 
     return code;
 }
 
+static uint8_t *put(uint8_t *to, struct slice bytes)
+{
+    return buf_put(to, bytes.p, bytes.n);
+}
+
 static size_t native_write(struct buf *out, const struct event *e)
 {
-    buf_append_lit(out, "{\"event\":\"");
+    const size_t around = 64; /* what is not one of the four */
+    uint8_t *to = buf_reserve(out, around + e->name.n + e->data.n + e->ref.n + e->meta.n);
+    if (!to)
+        return 0;
+    to = buf_put_lit(to, "{\"event\":\"");
     if (e->part == EVENT_END) {
-        buf_append_lit(out, "end\",\"data\":{\"event\":\"");
-        buf_append_slice(out, e->name);
-        buf_append_lit(out, "\",");
-        buf_append_slice(out, slice_skip(e->data, 1));
+        to = put(buf_put_lit(to, "end\",\"data\":{\"event\":\""), e->name);
+        to = put(buf_put_lit(to, "\","), slice_skip(e->data, 1));
     } else {
-        buf_append_slice(out, e->name);
-        buf_append_lit(out, "\",\"data\":");
-        buf_append_slice(out, e->data);
+        to = put(to, e->name);
+        to = put(buf_put_lit(to, "\",\"data\":"), e->data);
     }
-    size_t end = out->n;
-    if (e->ref.n) {
-        buf_append_lit(out, ",\"ref\":");
-        buf_append_slice(out, e->ref);
-    }
-    if (e->meta.n) {
-        buf_append_lit(out, ",\"meta\":");
-        buf_append_slice(out, e->meta);
-    }
-    buf_append_lit(out, "}");
+    size_t end = (size_t)(to - out->p);
+    if (e->ref.n)
+        to = put(buf_put_lit(to, ",\"ref\":"), e->ref);
+    if (e->meta.n)
+        to = put(buf_put_lit(to, ",\"meta\":"), e->meta);
+    to = buf_put_lit(to, "}");
+    out->n = (size_t)(to - out->p);
     return end;
 }
 

@@ -47,10 +47,11 @@ static bool json_escape(struct json_reader *r)
 static bool json_string(struct json_reader *r, struct json_value *v)
 {
     const uint8_t *start = ++r->p;
+    uint64_t seen = 0;
     v->type = JSON_STRING;
     v->escaped = false;
     for (;;) {
-        r->p = json_scan_plain(r->p, r->end);
+        r->p = json_scan_plain(r->p, r->end, &seen);
         int c = json_peek(r);
         if (c == '"')
             break;
@@ -62,7 +63,7 @@ static bool json_string(struct json_reader *r, struct json_value *v)
             return false;
     }
     v->raw = slice_of(start, (size_t)(r->p - start));
-    if (!utf8_valid(v->raw)) {
+    if (seen & JSON_NOT_ASCII && !utf8_valid(v->raw)) {
         r->p = start;
         return json_fail(r, "a string that is not UTF-8");
     }

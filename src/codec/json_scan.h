@@ -17,12 +17,14 @@ static inline int json_hex(uint8_t c)
 }
 
 /* The first byte from p on that cannot stand for itself in a string (a quote, a backslash, a
- * control character), or end.
+ * control character), or end. The bits of all bytes in front of it, and maybe of some behind, are added
+ * to *seen, unless it is NULL: none of JSON_NOT_ASCII, and all are ASCII.
  *
  * Eight bytes at a time: x - 0x01.. borrows from the top bit of a byte that was zero, so it finds
  * the zero bytes of x, and with 0x20.. those below a space. A borrow may also mark bytes behind
  * the first one found, never in front of it. */
-static inline const uint8_t *json_scan_plain(const uint8_t *p, const uint8_t *end)
+#define JSON_NOT_ASCII UINT64_C(0x8080808080808080)
+static inline const uint8_t *json_scan_plain(const uint8_t *p, const uint8_t *end, uint64_t *seen)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
     for (; end - p >= 8; p += 8) {
@@ -30,11 +32,14 @@ static inline const uint8_t *json_scan_plain(const uint8_t *p, const uint8_t *en
         uint64_t found = (((w - ones * 0x20) & ~w) | ((quote - ones) & ~quote) |
                           ((backslash - ones) & ~backslash)) &
                          ones * 0x80;
+        if (seen)
+            *seen |= w;
         if (found)
             return p + __builtin_ctzll(found) / 8;
     }
-    while (p < end && *p >= 0x20 && *p != '"' && *p != '\\')
-        p++;
+    for (; p < end && *p >= 0x20 && *p != '"' && *p != '\\'; p++)
+        if (seen)
+            *seen |= (uint64_t)*p;
     return p;
 }
 

@@ -77,7 +77,7 @@ ptrdiff_t json_string_decode(struct json_value v, uint8_t *out)
     uint8_t *at = out;
     while (p < end) {
         const uint8_t *plain = p;
-        p = v.escaped ? json_scan_plain(p, end) : end;
+        p = v.escaped ? json_scan_plain(p, end, NULL) : end;
         memcpy(at, plain, (size_t)(p - plain));
         at += p - plain;
         if (p < end) {
@@ -116,7 +116,7 @@ size_t json_string_encode(uint8_t *out, struct slice utf8)
     *at++ = '"';
     while (p < end) {
         const uint8_t *plain = p;
-        p = json_scan_plain(p, end);
+        p = json_scan_plain(p, end, NULL);
         memcpy(at, plain, (size_t)(p - plain));
         at += p - plain;
         if (p < end)

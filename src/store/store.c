@@ -178,26 +178,22 @@ static int store_begin_batch(struct store *s, bool rotate)
     return 0;
 }
 
-static void store_put_name(struct buf *b, struct slice name)
-{
-    b->n += json_string_encode(b->p + b->n, name);
-}
-
 /* The caller has reserved the room. */
 static void store_put_message(struct buf *b, uint64_t id, struct slice from, struct slice to,
                               struct slice content, int64_t date)
 {
-    buf_append_lit(b, "{\"id\":");
-    buf_append_u64(b, id);
-    buf_append_lit(b, ",\"from\":");
-    store_put_name(b, from);
-    buf_append_lit(b, ",\"to\":");
-    store_put_name(b, to);
-    buf_append_lit(b, ",\"content\":");
-    buf_append_slice(b, content);
-    buf_append_lit(b, ",\"date\":");
-    buf_append_u64(b, (uint64_t)date);
-    buf_append_lit(b, "}");
+    uint8_t *p = buf_put_lit(b->p + b->n, "{\"id\":");
+    p = buf_put_u64(p, id);
+    p = buf_put_lit(p, ",\"from\":");
+    p += json_string_encode(p, from);
+    p = buf_put_lit(p, ",\"to\":");
+    p += json_string_encode(p, to);
+    p = buf_put_lit(p, ",\"content\":");
+    p = buf_put(p, content.p, content.n);
+    p = buf_put_lit(p, ",\"date\":");
+    p = buf_put_u64(p, (uint64_t)date);
+    p = buf_put_lit(p, "}");
+    b->n = (size_t)(p - b->p);
 }
 
 /* An empty batch is to begin a new segment, and to wait for nothing. False: it need not, or cannot. */

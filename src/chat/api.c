@@ -192,13 +192,14 @@ static void put_pending(const struct request *r, struct pending *p)
 
 static void answer_sent(const struct request *r, uint64_t id, int64_t date)
 {
-    char meta[64];
-    int n = snprintf(meta, sizeof meta, "{\"id\":%llu,\"date\":%lld}", (unsigned long long)id,
-                     (long long)date);
+    uint8_t text[64], *p = buf_put_lit(text, "{\"id\":");
+    p = buf_put_lit(buf_put_u64(p, id), ",\"date\":");
+    p = buf_put_lit(buf_put_u64(p, (uint64_t)date), "}");
+    struct slice meta = slice_of(text, (size_t)(p - text));
     if (r->session)
-        request_answer(r, SLICE("{\"success\":true}"), slice_of(meta, (size_t)n));
+        request_answer(r, SLICE("{\"success\":true}"), meta);
     else
-        backend_answer(r->call, 200, slice_of(meta, (size_t)n));
+        backend_answer(r->call, 200, meta);
 }
 
 static void send_as(const struct request *r, struct slice from)
@@ -478,15 +479,22 @@ void api_failed(void *ctx, uint64_t id, int error)
 
 /* ---- dispatch ---------------------------------------------------------------------------- */
 
-static const struct handler {
+struct handler {
     const char *name;
     void (*handle)(const struct request *r);
-    bool open; /* also for a connection that is not registered */
-} handlers[] = {
-    {"registerMessages", on_register, true},   {"snippets", on_snippets, false},
-    {"conversation", on_conversation, false},  {"message", on_message, false},
-    {"startWriting", on_start_writing, false}, {"stopWriting", on_stop_writing, false},
-    {"presence", on_presence, false},          {"read", on_read, false},
+    const char *members[REQUEST_MEMBERS];
+};
+
+/* The first one is also for a connection that is not registered. */
+static const struct handler handlers[] = {
+    {"registerMessages", on_register, {"token", "since"}},
+    {"snippets", on_snippets, {NULL}},
+    {"conversation", on_conversation, {"id", "before", "limit"}},
+    {"message", on_message, {"to", "content", "key"}},
+    {"startWriting", on_start_writing, {"id"}},
+    {"stopWriting", on_stop_writing, {"id", "token"}},
+    {"presence", on_presence, {"ids"}},
+    {"read", on_read, {"id", "upTo"}},
 };
 
 static const struct handler *find_handler(struct json_value name)
@@ -506,6 +514,17 @@ static void refuse_frame(struct session *s, const struct envelope *e, const char
         name = slice_of(e->event.raw.p - 1, e->event.raw.n + 2);
     session_chat(s)->stats.refused++;
     session_info(s, code, slice_str(text), name, e->ref);
+}
+
+/* The data has been found to be good JSON already. */
+static void begin_request(struct request *r, struct session *s, const struct handler *handler,
+                          struct json_value data, struct slice ref)
+{
+    struct json_reader reader;
+    struct json_value unknown;
+    *r = (struct request){.chat = session_chat(s), .session = s, .name = handler->name, .ref = ref};
+    request_read(r, handler->members, data.type == JSON_OBJECT ? data.raw : SLICE("{}"), &reader,
+                 &unknown);
 }
 
 void api_receive(struct session *s, struct slice frame)
@@ -536,8 +555,9 @@ void api_receive(struct session *s, struct slice frame)
         snprintf(text, sizeof text, "there is no event %s", request_quote(&q, e.event));
         refuse_frame(s, &e, "unknown_event", text);
     } else {
-        struct request r = {session_chat(s), s, NULL, handler->name, e.data, e.ref};
-        if (!s->user && !handler->open)
+        struct request r;
+        begin_request(&r, s, handler, e.data, e.ref);
+        if (!s->user && handler != handlers)
             request_refuse(&r, "unregistered",
                            "register first: send registerMessages with a token");
         else if (e.data.type != JSON_NULL && e.data.type != JSON_OBJECT)
@@ -550,7 +570,8 @@ void api_receive(struct session *s, struct slice frame)
 
 void api_connect(struct session *s, struct json_value auth)
 {
-    struct request r = {session_chat(s), s, NULL, "registerMessages", auth, SLICE("")};
+    struct request r;
+    begin_request(&r, s, handlers, auth, SLICE(""));
     session_chat(s)->stats.requests++;
     if (!session_charge(s))
         request_refuse(&r, "rate_limited", "slow down: too many events");
@@ -600,46 +621,35 @@ static void on_revoke(const struct request *r)
         backend_revoke(r->call, userid_slice(&user), before);
 }
 
-static const struct call {
-    const char *name;
-    void (*handle)(const struct request *r);
-    const char *members;
-} calls[] = {{"message", backend_message, "from, to, content, key"},
-             {"disconnect", on_disconnect, "user, reason"},
-             {"revoke", on_revoke, "user, before"}};
+static const struct handler calls[] = {
+    {"message", backend_message, {"from", "to", "content", "key"}},
+    {"disconnect", on_disconnect, {"user", "reason"}},
+    {"revoke", on_revoke, {"user", "before"}},
+};
 
-static bool is_among(struct json_value key, const char *names)
+static void refuse_unknown(const struct request *r, struct json_value name)
 {
-    size_t n;
-    for (; *names; names += n + strspn(names + n, ", ")) {
-        n = strcspn(names, ",");
-        if (json_string_eq(key, slice_of(names, n)))
-            return true;
-    }
-    return false;
+    char known[64];
+    struct quoted q;
+    for (size_t i = 0, n = 0; i < REQUEST_MEMBERS && r->names[i]; i++)
+        n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", r->names[i]);
+    request_refuse(r, "bad_request", "%s is not known; expected %s", request_quote(&q, name),
+                   known);
 }
 
 void api_backend(struct backend_call *call, const char *name, struct slice body)
 {
     struct request r = {.chat = call->chat, .call = call, .name = name};
     struct json_reader reader;
-    struct json_value key, value, unknown = {.type = JSON_NULL};
-    enum json_step step = JSON_ERROR;
-    struct quoted q;
-    const struct call *c = calls;
+    struct json_value unknown = {.type = JSON_NULL};
+    const struct handler *c = calls;
     while (strcmp(c->name, name) != 0)
         c++;
-    if (json_open_object(&reader, body))
-        while ((step = json_next_member(&reader, &key, &value)) == JSON_ITEM)
-            if (!is_among(key, c->members))
-                unknown = key;
-    r.data = (struct json_value){.type = JSON_OBJECT, .raw = body};
-    if (step == JSON_ERROR)
+    if (!request_read(&r, c->members, body, &reader, &unknown))
         request_refuse(&r, "bad_json", "the body is not one JSON object: %s, at byte %zu",
                        reader.error, json_error_offset(&reader));
     else if (unknown.type == JSON_STRING)
-        request_refuse(&r, "bad_request", "%s is not known; expected %s",
-                       request_quote(&q, unknown), c->members);
+        refuse_unknown(&r, unknown);
     else
         c->handle(&r);
 }

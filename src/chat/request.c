@@ -46,15 +46,38 @@ const char *request_quote(struct quoted *out, struct json_value v)
 
 /* ---- reading members --------------------------------------------------------------------- */
 
+/* REQUEST_MEMBERS: none of them. */
+static size_t find_member(const char *const names[REQUEST_MEMBERS], struct json_value key)
+{
+    size_t i = 0;
+    while (i < REQUEST_MEMBERS && names[i] && !json_string_eq(key, slice_str(names[i])))
+        i++;
+    return i < REQUEST_MEMBERS && names[i] ? i : REQUEST_MEMBERS;
+}
+
+bool request_read(struct request *r, const char *const names[REQUEST_MEMBERS], struct slice data,
+                  struct json_reader *reader, struct json_value *unknown)
+{
+    struct json_value key, value;
+    enum json_step step = JSON_ERROR;
+    r->names = names;
+    if (json_open_object(reader, data))
+        while ((step = json_next_member(reader, &key, &value)) == JSON_ITEM) {
+            size_t i = find_member(names, key);
+            if (i < REQUEST_MEMBERS)
+                r->members[i] = value;
+            else
+                *unknown = key;
+        }
+    return step == JSON_END;
+}
+
 struct json_value request_member(const struct request *r, const char *name)
 {
-    struct json_reader reader;
-    struct json_value key, value, found = {.type = JSON_NULL};
-    if (r->data.type == JSON_OBJECT && json_open_object(&reader, r->data.raw))
-        while (json_next_member(&reader, &key, &value) == JSON_ITEM)
-            if (json_string_eq(key, slice_str(name)))
-                found = value;
-    return found;
+    size_t i = 0;
+    while (strcmp(r->names[i], name) != 0)
+        i++;
+    return r->members[i];
 }
 
 /* An integer stands for its decimal form. */

@@ -10,6 +10,8 @@
 #include "codec/jwt.h"
 #include "codec/userid.h"
 
+#define REQUEST_MEMBERS 4
+
 struct backend_call;
 
 struct request {
@@ -17,8 +19,9 @@ struct request {
     struct session *session;   /* NULL: the application asks, */
     struct backend_call *call; /* in this call */
     const char *name;          /* of the event */
-    struct json_value data;    /* an object, or null where there is none */
     struct slice ref;
+    const char *const *names; /* of the members that it may have, NULL behind the last of less */
+    struct json_value members[REQUEST_MEMBERS];
 };
 
 /* A user id, decoded: at most USERID_MAX bytes of it are in use once it is valid. */
@@ -46,7 +49,15 @@ void request_answer(const struct request *r, struct slice data, struct slice met
 __attribute__((format(printf, 3, 4))) void request_refuse(const struct request *r, const char *code,
                                                           const char *format, ...);
 
-/* The member of the data of that name, the last one if there are several; null if there is none. */
+/*
+ * Reads the members out of the data, in one pass; of several of one name the last one counts, and one that is
+ * missing is null. *unknown becomes a name that is none of them, if there is one. False: the data is not one JSON
+ * object; *reader tells why.
+ */
+bool request_read(struct request *r, const char *const names[REQUEST_MEMBERS], struct slice data,
+                  struct json_reader *reader, struct json_value *unknown);
+
+/* One of the members that were read. */
 struct json_value request_member(const struct request *r, const char *name);
 
 /* A user id out of a value, or out of the member of that name. False: it is refused. */

@@ -110,7 +110,7 @@ static void flood(struct client *c)
 static void begin_slow(struct client *c)
 {
     static const int room = SLOW_ROOM;
-    setsockopt(c->ws.stream.watch.fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+    setsockopt(c->ws.stream.source.fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
     if (c->number % 2 && c->host->n[CROWD_FLOOD])
         say(c, "conversation", "id", CROWD_FLOOD, c->number % c->host->n[CROWD_FLOOD], "");
     stream_pause(&c->ws.stream);

@@ -274,7 +274,7 @@ static int connect_peer(struct load *load, struct peer *p)
 void load_cut(struct peer *p)
 {
     const struct linger none = {.l_onoff = 1};
-    setsockopt(p->ws.stream.watch.fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    setsockopt(p->ws.stream.source.fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
     stream_close(&p->ws.stream);
 }
 
@@ -312,7 +312,8 @@ static void init_kinds(struct load *load)
                                          .on_closed = on_closed};
     websocket_kind_init(&load->kind, &load->streams, load);
     load->kind.stream.always_reads = true;
-    load->raw = (struct stream_kind){.set = &load->streams,
+    load->raw = (struct stream_kind){.source = stream_source,
+                                     .set = &load->streams,
                                      .ctx = load,
                                      .always_reads = true,
                                      .on_input = on_raw_input,

@@ -47,8 +47,8 @@ struct client {
     struct stream_set streams;
     struct websocket_kind kind;
     struct websocket ws;
-    struct watch input, signals;
-    struct timer later; /* the next attempt, or a line's next offer */
+    struct source input, signals;
+    struct source later; /* the next attempt, or a line's next offer */
     struct url url;
     const char *to;
     bool json;
@@ -255,7 +255,7 @@ static void refused(struct client *c, const struct envelope *e, struct json_valu
         c->under_way = false;
         c->held = json_string_eq(code, SLICE("rate_limited"));
         if (c->held)
-            timer_set(&c->loop, &c->later, SLOW_DOWN_MS);
+            loop_set_timer(&c->loop, &c->later, SLOW_DOWN_MS);
         else
             say_of_line(c, "was refused", text_of(c, e->data));
     } else {
@@ -354,7 +354,7 @@ static void come_back(struct client *c, const char *why)
     int64_t wait = jittered(c, c->backoff);
     say("the connection is gone (%s); next attempt in %.1f s", why, (double)wait / 1000);
     c->backoff = 2 * c->backoff < BACKOFF_LAST_MS ? 2 * c->backoff : BACKOFF_LAST_MS;
-    timer_set(&c->loop, &c->later, wait);
+    loop_set_timer(&c->loop, &c->later, wait);
 }
 
 static void on_closed(struct websocket *ws)
@@ -387,9 +387,9 @@ static void on_closed(struct websocket *ws)
     c->state = OFFLINE;
 }
 
-static void on_later(struct timer *t)
+static void on_later(struct source *s)
 {
-    struct client *c = container_of(t, struct client, later);
+    struct client *c = container_of(s, struct client, later);
     if (c->state == OFFLINE)
         begin_attempt(c);
     else if (c->state == READY && c->held)
@@ -408,15 +408,15 @@ static void watch_input(struct client *c, bool wanted)
         /* Regular files cannot be watched; they are always ready. */
         if (loop_watch(&c->loop, &c->input, EPOLLIN)) {
             c->input.fd = -1;
-            c->input.ready(&c->input, EPOLLIN);
+            c->input.kind->ready(&c->input, EPOLLIN);
             c->loop.busy = true;
         }
     }
 }
 
-static void on_input(struct watch *w, uint32_t events)
+static void on_input(struct source *s, uint32_t events)
 {
-    struct client *c = container_of(w, struct client, input);
+    struct client *c = container_of(s, struct client, input);
     (void)events;
     uint8_t *to = buf_reserve(&c->typed, 16 << 10);
     ssize_t n = to ? read(STDIN_FILENO, to, 16 << 10) : -1;
@@ -476,12 +476,12 @@ static void settle(void *ctx)
 
 /* ---- beginning and end ------------------------------------------------------------------- */
 
-static void on_signal(struct watch *w, uint32_t events)
+static void on_signal(struct source *s, uint32_t events)
 {
-    struct client *c = container_of(w, struct client, signals);
+    struct client *c = container_of(s, struct client, signals);
     struct signalfd_siginfo info;
     (void)events;
-    while (read(w->fd, &info, sizeof info) == (ssize_t)sizeof info) {
+    while (read(s->fd, &info, sizeof info) == (ssize_t)sizeof info) {
         c->done = c->quitting; /* asked twice, it goes at once */
         quit(c);
     }
@@ -489,18 +489,19 @@ static void on_signal(struct watch *w, uint32_t events)
 
 static int open_signals(struct client *c)
 {
+    static const struct source_kind signals = {.ready = on_signal};
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    c->signals =
-        (struct watch){.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), .ready = on_signal};
+    source_init(&c->signals, &signals, signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
     return c->signals.fd < 0 ? -errno : loop_watch(&c->loop, &c->signals, EPOLLIN);
 }
 
 static int start(struct client *c)
 {
+    static const struct source_kind input = {.ready = on_input}, later = {.fire = on_later};
     int result = loop_init(&c->loop, &clock_system);
     if (result == 0)
         result = stream_set_init(&c->streams, &c->loop);
@@ -514,8 +515,8 @@ static int start(struct client *c)
                                       .on_closed = on_closed};
     websocket_kind_init(&c->kind, &c->streams, c);
     c->loop.settle = (struct loop_hook){settle, c};
-    c->input = (struct watch){.fd = -1, .ready = on_input};
-    timer_init(&c->later, on_later);
+    source_init(&c->input, &input, -1);
+    source_init(&c->later, &later, -1);
     c->backoff = BACKOFF_FIRST_MS;
     return result;
 }

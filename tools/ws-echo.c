@@ -26,7 +26,7 @@ struct echo {
     struct listener listeners[ARGS_LIST_MAX];
     size_t listeners_n;
     struct list open; /* struct connection */
-    struct watch signals;
+    struct source signals;
     bool draining;
     int64_t drain_until; /* loop.now */
 };
@@ -83,12 +83,12 @@ static void close_listeners(struct echo *e)
         listener_close(&e->listeners[i]);
 }
 
-static void on_signal(struct watch *w, uint32_t events)
+static void on_signal(struct source *s, uint32_t events)
 {
-    struct echo *e = container_of(w, struct echo, signals);
+    struct echo *e = container_of(s, struct echo, signals);
     struct signalfd_siginfo info;
     (void)events;
-    while (read(w->fd, &info, sizeof info) == (ssize_t)sizeof info) {
+    while (read(s->fd, &info, sizeof info) == (ssize_t)sizeof info) {
         /* Asked twice, it goes at once. */
         e->drain_until = e->draining ? 0 : e->loop.now + DRAIN_MS;
         e->draining = true;
@@ -103,13 +103,13 @@ static void on_signal(struct watch *w, uint32_t events)
 
 static int open_signals(struct echo *e)
 {
+    static const struct source_kind signals = {.ready = on_signal};
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    e->signals =
-        (struct watch){.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), .ready = on_signal};
+    source_init(&e->signals, &signals, signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
     return e->signals.fd < 0 ? -errno : loop_watch(&e->loop, &e->signals, EPOLLIN);
 }
 

@@ -150,9 +150,9 @@ static void leave_all(struct chat *chat, struct list *sessions)
 }
 
 /* In the order of the users' numbers. Nobody registers any more, so that none is passed over. */
-static void on_drain(struct timer *t)
+static void on_drain(struct source *timer)
 {
-    struct chat *chat = container_of(t, struct chat, drain);
+    struct chat *chat = container_of(timer, struct chat, drain);
     struct hub *hub = &chat->hub;
     struct loop *loop = chat->kind.stream.set->loop;
     int64_t passed = loop->now - chat->drain_begun;
@@ -163,7 +163,7 @@ static void on_drain(struct timer *t)
         if (hub->users[chat->drain_next])
             leave_all(chat, &hub->users[chat->drain_next]->sessions);
     if (chat->drain_next < hub->n)
-        timer_set(loop, t, 1); /* that is, with the loop's next slot */
+        loop_set_timer(loop, timer, 1); /* that is, with the loop's next slot */
 }
 
 void chat_drain(struct chat *chat, int64_t spread_ms)
@@ -177,10 +177,10 @@ void chat_drain(struct chat *chat, int64_t spread_ms)
 
 /* ---- the store --------------------------------------------------------------------------- */
 
-static void on_store_ready(struct watch *w, uint32_t events)
+static void on_store_ready(struct source *s, uint32_t events)
 {
     (void)events;
-    store_collect(container_of(w, struct chat, store_watch)->store);
+    store_collect(container_of(s, struct chat, store_source)->store);
 }
 
 static void on_readable(void *ctx)
@@ -195,12 +195,16 @@ static void on_settle(void *ctx)
     store_flush(chat->store);
 }
 
-static void on_hour(struct timer *t)
+static void on_hour(struct source *s)
 {
-    struct chat *chat = container_of(t, struct chat, hour);
+    struct chat *chat = container_of(s, struct chat, store_source);
     store_tick(chat->store, clock_wall_ms(chat->options.clock));
-    timer_set(chat->kind.stream.set->loop, t, 3600 * 1000);
+    loop_set_timer(chat->kind.stream.set->loop, s, 3600 * 1000);
 }
+
+static const struct source_kind store_kind = {.ready = on_store_ready, .fire = on_hour};
+static const struct source_kind typing_kind = {.fire = typing_timer};
+static const struct source_kind drain_kind = {.fire = on_drain};
 
 enum store_status chat_open(struct chat *chat, struct stream_set *set,
                             const struct chat_options *options, const struct store_options *store,
@@ -224,8 +228,8 @@ enum store_status chat_open(struct chat *chat, struct stream_set *set,
     list_init(&chat->typing);
     list_init(&chat->revokes);
     list_init(&chat->erases);
-    timer_init(&chat->typing_due, typing_timer);
-    timer_init(&chat->drain, on_drain);
+    source_init(&chat->typing_due, &typing_kind, -1);
+    source_init(&chat->drain, &drain_kind, -1);
     struct store_options with_calls = *store;
     with_calls.committed = api_committed;
     with_calls.marked = api_marked;
@@ -237,12 +241,11 @@ enum store_status chat_open(struct chat *chat, struct stream_set *set,
     enum store_status status = store_open(&chat->store, &with_calls, error);
     if (status != STORE_OK)
         return status;
-    timer_init(&chat->hour, on_hour);
-    on_hour(&chat->hour);
-    chat->store_watch = (struct watch){.fd = store_fd(chat->store), .ready = on_store_ready};
+    source_init(&chat->store_source, &store_kind, store_fd(chat->store));
+    on_hour(&chat->store_source);
     set->loop->settle = (struct loop_hook){on_settle, chat};
     if (hub_init(&chat->hub, &set->memory) || polling_init(chat) ||
-        loop_watch(set->loop, &chat->store_watch, EPOLLIN)) {
+        loop_watch(set->loop, &chat->store_source, EPOLLIN)) {
         chat_close(chat);
         snprintf(error->text, sizeof error->text, "no memory or no descriptors left");
         return STORE_SYSTEM;
@@ -297,10 +300,10 @@ static void chat_cut(struct chat *chat)
 int chat_close(struct chat *chat)
 {
     chat_cut(chat);
-    timer_stop(&chat->hour);
-    timer_stop(&chat->typing_due);
-    timer_stop(&chat->drain);
-    loop_unwatch(chat->kind.stream.set->loop, &chat->store_watch);
+    loop_stop_timer(&chat->store_source);
+    loop_stop_timer(&chat->typing_due);
+    loop_stop_timer(&chat->drain);
+    loop_unwatch(chat->kind.stream.set->loop, &chat->store_source);
     chat->kind.stream.set->loop->settle.run = NULL;
     int failure = store_close(chat->store);
     chat->store = NULL;

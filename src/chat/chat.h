@@ -73,8 +73,7 @@ struct chat {
     struct websocket_kind kind, polling; /* of sessions with a socket, of those that poll */
     struct chat_options options;
     struct store *store;
-    struct watch store_watch;
-    struct timer hour; /* the store hears what time it is */
+    struct source store_source; /* it is durable so far; every hour it hears what time it is */
     struct hub hub;
     struct table sids; /* of Engine.IO sessions that poll: places in `polls` */
     struct poll **polls;
@@ -83,7 +82,7 @@ struct chat {
     struct backoff backoff;
     struct list waiting; /* answers that wait for the disk */
     struct list typing;  /* of struct typing, the next to be due first */
-    struct timer typing_due;
+    struct source typing_due;
     struct list unregistered; /* sessions without a user, by `link` */
     struct list ended;        /* those that were told to go in this turn, by `link`, too */
     struct hmac_key keys[2];  /* of the tokens: the present secret, the one before it */
@@ -97,7 +96,7 @@ struct chat {
     struct buf content;           /* a content on its way into the store */
     struct list revokes, erases;  /* of struct backend_call, those that wait for the disk */
     uint32_t resumed_at, resumed; /* turn, and sessions whose rest ended in it */
-    struct timer drain;           /* the next ones are told to go */
+    struct source drain;          /* the next ones are told to go */
     int64_t drain_begun, drain_ms;
     uint64_t drain_count; /* connections when it began */
     uint64_t drain_told;  /* connections so far, */

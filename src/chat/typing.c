@@ -86,7 +86,7 @@ void typing_begin(struct session *s, struct slice to)
     t->due = loop->now + TYPING_MS;
     list_remove(&t->link);
     if (list_empty(&chat->typing))
-        timer_set(loop, &chat->typing_due, TYPING_MS);
+        loop_set_timer(loop, &chat->typing_due, TYPING_MS);
     list_append(&chat->typing, &t->link);
     typing_tell(s, "startWriting", to);
     at = &s->typing;
@@ -110,14 +110,14 @@ void typing_end_all(struct session *s)
         typing_stop(&s->typing);
 }
 
-void typing_timer(struct timer *timer)
+void typing_timer(struct source *timer)
 {
     struct chat *chat = container_of(timer, struct chat, typing_due);
     struct loop *loop = chat->kind.stream.set->loop;
     while (!list_empty(&chat->typing)) {
         struct typing *t = container_of(chat->typing.next, struct typing, link);
         if (t->due > loop->now) {
-            timer_set(loop, timer, t->due - loop->now);
+            loop_set_timer(loop, timer, t->due - loop->now);
             return;
         }
         struct typing **at = &t->session->typing;

@@ -21,6 +21,6 @@ void typing_end(struct session *s, struct slice to);
 void typing_end_all(struct session *s);
 
 /* A timer of the chat's: those that are due end. */
-void typing_timer(struct timer *t);
+void typing_timer(struct source *s);
 
 #endif

@@ -14,26 +14,26 @@
 static void listener_rest(struct listener *l)
 {
     l->rests++;
-    timer_set(l->loop, &l->rest, LISTENER_REST_MS);
+    loop_set_timer(l->loop, &l->source, LISTENER_REST_MS);
     /* Not being able to stop watching would only mean a busier rest. */
-    if (loop_watch(l->loop, &l->watch, 0)) {
+    if (loop_watch(l->loop, &l->source, 0)) {
     }
 }
 
-static void listener_wake(struct timer *t)
+static void listener_wake(struct source *s)
 {
-    struct listener *l = container_of(t, struct listener, rest);
-    if (loop_watch(l->loop, &l->watch, EPOLLIN))
-        timer_set(l->loop, &l->rest, LISTENER_REST_MS);
+    struct listener *l = container_of(s, struct listener, source);
+    if (loop_watch(l->loop, &l->source, EPOLLIN))
+        loop_set_timer(l->loop, &l->source, LISTENER_REST_MS);
 }
 
-static void listener_ready(struct watch *w, uint32_t events)
+static void listener_ready(struct source *s, uint32_t events)
 {
-    struct listener *l = container_of(w, struct listener, watch);
+    struct listener *l = container_of(s, struct listener, source);
     (void)events;
-    for (int i = 0; i < LISTENER_BATCH && l->watch.fd >= 0; i++) {
+    for (int i = 0; i < LISTENER_BATCH && l->source.fd >= 0; i++) {
         struct address peer = {.n = sizeof peer.storage};
-        int fd = accept4(l->watch.fd, (struct sockaddr *)&peer.storage, &peer.n,
+        int fd = accept4(l->source.fd, (struct sockaddr *)&peer.storage, &peer.n,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
@@ -45,16 +45,17 @@ static void listener_ready(struct watch *w, uint32_t events)
     }
 }
 
+static const struct source_kind listener_kind = {.ready = listener_ready, .fire = listener_wake};
+
 int listener_open(struct listener *l, struct loop *loop, const struct address *address,
                   void (*accepted)(struct listener *, int, const struct address *), void *ctx)
 {
     *l = (struct listener){.loop = loop, .address = *address, .accepted = accepted, .ctx = ctx};
-    timer_init(&l->rest, listener_wake);
-    l->watch.ready = listener_ready;
-    l->watch.fd = address_listen(&l->address);
-    if (l->watch.fd < 0)
-        return l->watch.fd;
-    int result = loop_watch(loop, &l->watch, EPOLLIN);
+    int fd = address_listen(&l->address);
+    source_init(&l->source, &listener_kind, fd < 0 ? -1 : fd);
+    if (fd < 0)
+        return fd;
+    int result = loop_watch(loop, &l->source, EPOLLIN);
     if (result)
         listener_close(l);
     return result;
@@ -62,10 +63,10 @@ int listener_open(struct listener *l, struct loop *loop, const struct address *a
 
 void listener_close(struct listener *l)
 {
-    if (l->watch.fd < 0)
+    if (l->source.fd < 0)
         return;
-    timer_stop(&l->rest);
-    close(loop_unwatch(l->loop, &l->watch));
+    loop_stop_timer(&l->source);
+    close(loop_unwatch(l->loop, &l->source));
     if (l->address.storage.ss_family == AF_UNIX) {
         struct sockaddr_un un;
         memcpy(&un, &l->address.storage, l->address.n);

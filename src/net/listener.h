@@ -11,8 +11,7 @@
 #include "net/loop.h"
 
 struct listener {
-    struct watch watch;
-    struct timer rest;
+    struct source source; /* its timer ends a rest */
     struct loop *loop;
     struct address address; /* as bound: with the real port */
     /* fd is non-blocking and the callee's to close. */

@@ -6,6 +6,9 @@
 
 /* Events taken from the kernel at once: enough to share a turn's cost, few enough for the stack. */
 #define LOOP_EVENTS 256
+/* What is kept of the number of a slot: which of two comes first shows as long as they are at most half of
+   it apart. */
+#define DUE_MASK ((1U << 29) - 1)
 
 int loop_init(struct loop *loop, const struct clock *clock)
 {
@@ -24,51 +27,59 @@ void loop_fini(struct loop *loop)
         close(loop->epoll);
 }
 
-int loop_watch(struct loop *loop, struct watch *w, uint32_t events)
+void source_init(struct source *s, const struct source_kind *kind, int fd)
 {
-    struct epoll_event e = {.events = events, .data.ptr = w};
+    *s = (struct source){.kind = kind, .fd = fd};
+    list_init(&s->link);
+}
+
+int loop_watch(struct loop *loop, struct source *s, uint32_t events)
+{
+    struct epoll_event e = {.events = events, .data.ptr = s};
     /* A new descriptor has no events yet; an old one may be watched for none for a while. */
-    int result = epoll_ctl(loop->epoll, w->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, w->fd, &e);
+    int result = epoll_ctl(loop->epoll, s->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, s->fd, &e);
     if (result < 0 && errno == EEXIST)
-        result = epoll_ctl(loop->epoll, EPOLL_CTL_MOD, w->fd, &e);
+        result = epoll_ctl(loop->epoll, EPOLL_CTL_MOD, s->fd, &e);
     if (result < 0)
         return -errno;
-    w->events = events;
+    s->events = events & 7;
     return 0;
 }
 
-int loop_unwatch(struct loop *loop, struct watch *w)
+int loop_unwatch(struct loop *loop, struct source *s)
 {
-    int fd = w->fd;
+    int fd = s->fd;
     if (fd >= 0)
         epoll_ctl(loop->epoll, EPOLL_CTL_DEL, fd, NULL);
-    w->fd = -1;
-    w->events = 0;
+    s->fd = -1;
+    s->events = 0;
     return fd;
 }
 
-void timer_init(struct timer *t, void (*fire)(struct timer *t))
+/* Into the slot where it is due, or that of an earlier round. */
+static void loop_enter(struct loop *loop, struct source *s)
 {
-    list_init(&t->link);
-    t->fire = fire;
-}
-
-void timer_set(struct loop *loop, struct timer *t, int64_t after)
-{
-    t->due = loop->now + after;
-    uint64_t slot = ((uint64_t)t->due + LOOP_SLOT_MS - 1) / LOOP_SLOT_MS;
-    /* The slot of this moment has been looked through already. */
-    if (slot <= loop->tick)
-        slot = loop->tick + 1;
-    slot %= LOOP_SLOTS;
-    list_remove(&t->link);
-    list_append(&loop->slots[slot], &t->link);
+    uint32_t slot = s->due % LOOP_SLOTS;
+    list_append(&loop->slots[slot], &s->link);
     loop->used[slot / 64] |= 1ULL << slot % 64;
 }
 
-void timer_stop(struct timer *t)
+void loop_set_timer(struct loop *loop, struct source *s, int64_t after)
 {
-    list_remove(&t->link);
+    uint64_t slot = ((uint64_t)(loop->now + after) + LOOP_SLOT_MS - 1) / LOOP_SLOT_MS;
+    /* The slot of this moment has been looked through already. */
+    if (slot <= loop->tick)
+        slot = loop->tick + 1;
+    if (slot - loop->tick > LOOP_FURTHEST)
+        slot = loop->tick + LOOP_FURTHEST;
+    s->due = slot & DUE_MASK;
+    list_remove(&s->link);
+    loop_enter(loop, s);
+}
+
+void loop_stop_timer(struct source *s)
+{
+    list_remove(&s->link);
 }
 
 /* ms until the next slot that may hold a timer begins; -1: no timer at all. */
@@ -92,14 +103,12 @@ static void loop_fire_slot(struct loop *loop, uint64_t slot)
     list_splice(&due, &loop->slots[slot]);
     loop->used[slot / 64] &= ~(1ULL << slot % 64);
     while (!list_empty(&due)) {
-        struct timer *t = container_of(due.next, struct timer, link);
-        list_remove(&t->link);
-        if (t->due <= loop->now) {
-            t->fire(t);
-        } else { /* of a later round */
-            list_append(&loop->slots[slot], &t->link);
-            loop->used[slot / 64] |= 1ULL << slot % 64;
-        }
+        struct source *s = container_of(due.next, struct source, link);
+        list_remove(&s->link);
+        if (((loop->tick - s->due) & DUE_MASK) <= LOOP_FURTHEST)
+            s->kind->fire(s);
+        else /* of a later round */
+            loop_enter(loop, s);
     }
 }
 
@@ -144,9 +153,9 @@ int loop_turn(struct loop *loop, int max_ms)
     loop->now = clock_mono_ms(loop->clock);
     loop->ready = n;
     for (int i = 0; i < n; i++) {
-        struct watch *w = events[i].data.ptr;
-        if (w->fd >= 0)
-            w->ready(w, events[i].events);
+        struct source *s = events[i].data.ptr;
+        if (s->fd >= 0)
+            s->kind->ready(s, events[i].events);
     }
     loop_fire_timers(loop);
     loop->busy = false;

@@ -7,9 +7,10 @@
  *   3. the hook `settle`: what is done once for all that came in (the store's batch)
  *   4. the hook `flush`: send what gathered for each connection, let go of the closed ones
  *
- * Watches and timers live inside the objects they belong to; the loop allocates nothing for them.
- * An object must not be freed during phase 2 of a turn in which its watch was live, since the
- * kernel may already have reported it: streams are let go of in phase 4 only.
+ * What it waits for are sources: each has a descriptor, or a timer, or both. They live inside the objects
+ * they belong to; the loop allocates nothing for them. An object must not be freed during phase 2 of a
+ * turn in which its descriptor was watched, since the kernel may already have reported it: streams
+ * are let go of in phase 4 only.
  */
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
@@ -21,20 +22,26 @@
 #include <stdint.h>
 
 /* A timer fires up to one slot late and never early; those of one slot in the order they were set.
-   1,024 slots of 16 ms pass in 16 s; a timer further away is looked at once in each round. */
+   1,024 slots of 16 ms pass in 16 s; a timer further away is looked at once in each round. One that is
+   set further away than the furthest, 49 days, fires then. */
 #define LOOP_SLOT_MS 16
 #define LOOP_SLOTS 1024
+#define LOOP_FURTHEST ((1 << 28) - 1) /* slots */
 
-struct watch {
-    int fd;          /* -1: not watched, events that are still to be dispatched are dropped */
-    uint32_t events; /* EPOLLIN, EPOLLOUT as last told to the kernel */
-    void (*ready)(struct watch *w, uint32_t events);
+struct source;
+
+/* What the sources of one sort do; NULL: it has no descriptor, or no timer. */
+struct source_kind {
+    void (*ready)(struct source *s, uint32_t events);
+    void (*fire)(struct source *s);
 };
 
-struct timer {
-    struct list link;
-    int64_t due; /* ms of loop->now */
-    void (*fire)(struct timer *t);
+struct source {
+    const struct source_kind *kind;
+    struct list link;    /* of those whose timers are set for the same slot */
+    int fd;              /* -1: not watched, events that are still to be dispatched are dropped */
+    uint32_t due : 29;   /* the number of that slot, truncated */
+    uint32_t events : 3; /* EPOLLIN, EPOLLOUT as last told to the kernel */
 };
 
 /* What is done once a turn; run may be NULL. */
@@ -65,20 +72,21 @@ void loop_fini(struct loop *loop);
  */
 __attribute__((warn_unused_result)) int loop_turn(struct loop *loop, int max_ms);
 
+/* fd: non-blocking, or -1. */
+void source_init(struct source *s, const struct source_kind *kind, int fd);
+
 /* How long a turn would wait, of max_ms at most, if no descriptor became ready. */
 int loop_wait_ms(const struct loop *loop, int max_ms);
 
-/* Watches w->fd for these events, or changes what it is watched for; 0 or -errno. */
-__attribute__((warn_unused_result)) int loop_watch(struct loop *loop, struct watch *w,
+/* Watches s->fd for these events, or changes what it is watched for; 0 or -errno. */
+__attribute__((warn_unused_result)) int loop_watch(struct loop *loop, struct source *s,
                                                    uint32_t events);
 
-/* Stops watching, and sets w->fd to -1. The descriptor stays open: the former w->fd is returned. */
-int loop_unwatch(struct loop *loop, struct watch *w);
-
-void timer_init(struct timer *t, void (*fire)(struct timer *t));
+/* Stops watching, and sets s->fd to -1. The descriptor stays open: the former s->fd is returned. */
+int loop_unwatch(struct loop *loop, struct source *s);
 
 /* Sets or moves the timer: it fires once, `after` ms (>= 0) from loop->now. */
-void timer_set(struct loop *loop, struct timer *t, int64_t after);
-void timer_stop(struct timer *t);
+void loop_set_timer(struct loop *loop, struct source *s, int64_t after);
+void loop_stop_timer(struct source *s);
 
 #endif

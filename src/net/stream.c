@@ -30,8 +30,6 @@ struct chunk {
 
 #define CHUNK_CAP (CHUNK_SIZE - sizeof(struct chunk))
 
-static void stream_ready(struct watch *w, uint32_t events);
-static void stream_fire(struct timer *t);
 static void stream_set_flush(void *ctx);
 static void stream_feed_held(struct stream *s);
 
@@ -101,18 +99,17 @@ static void chunk_free(struct stream_set *set, struct chunk *c)
 void stream_open_detached(struct stream *s, const struct stream_kind *kind)
 {
     uint32_t now = (uint32_t)kind->set->loop->now;
-    *s = (struct stream){
-        .watch = {.fd = -1, .ready = stream_ready}, .kind = kind, .heard = now, .moved = now};
-    timer_init(&s->timer, stream_fire);
+    *s = (struct stream){.heard = now, .moved = now};
+    source_init(&s->source, &kind->source, -1);
     kind->set->open++;
 }
 
 int stream_open(struct stream *s, const struct stream_kind *kind, int fd, bool connecting)
 {
     stream_open_detached(s, kind);
-    s->watch.fd = fd;
+    s->source.fd = fd;
     s->flags = connecting ? STREAM_CONNECTING : 0;
-    int result = loop_watch(kind->set->loop, &s->watch, connecting ? EPOLLOUT : EPOLLIN);
+    int result = loop_watch(kind->set->loop, &s->source, connecting ? EPOLLOUT : EPOLLIN);
     if (result) {
         kind->set->open--;
         close(fd);
@@ -127,11 +124,11 @@ void stream_close(struct stream *s)
         return;
     struct stream_set *set = s->kind->set;
     s->flags |= STREAM_CLOSED;
-    int fd = loop_unwatch(set->loop, &s->watch);
+    int fd = loop_unwatch(set->loop, &s->source);
     if (fd >= 0)
         close(fd);
-    timer_stop(&s->timer);
-    list_append(&set->closed, &s->timer.link);
+    loop_stop_timer(&s->source);
+    list_append(&set->closed, &s->source.link);
     set->loop->busy = true;
 }
 
@@ -149,7 +146,7 @@ static void stream_drop_queue(struct stream *s)
 
 static void stream_let_go(struct stream *s)
 {
-    list_remove(&s->timer.link);
+    list_remove(&s->source.link);
     stream_drop_queue(s);
     chunk_free(s->kind->set, s->rest);
     s->rest = NULL;
@@ -167,12 +164,12 @@ static void stream_fail(struct stream *s, int error)
 void stream_set_timer(struct stream *s, int64_t after_ms)
 {
     if (!stream_ending(s))
-        timer_set(s->kind->set->loop, &s->timer, after_ms);
+        loop_set_timer(s->kind->set->loop, &s->source, after_ms);
 }
 
-static void stream_fire(struct timer *t)
+static void stream_fire(struct source *source)
 {
-    struct stream *s = container_of(t, struct stream, timer);
+    struct stream *s = container_of(source, struct stream, source);
     if (s->flags & (STREAM_FINISHING | STREAM_FINISHED))
         stream_close(s);
     else
@@ -189,15 +186,15 @@ static bool stream_wants_input(const struct stream *s)
 /* The events this stream waits for follow from its flags and its queue. */
 static void stream_rewatch(struct stream *s)
 {
-    if (s->watch.fd < 0 || s->flags & STREAM_CONNECTING)
+    if (s->source.fd < 0 || s->flags & STREAM_CONNECTING)
         return;
     uint32_t events = s->flags & STREAM_BLOCKED ? EPOLLOUT : 0;
     if (stream_wants_input(s))
         events |= EPOLLIN;
     /* While nobody listened, its silence was ours. */
-    if (events & ~s->watch.events & EPOLLIN)
+    if (events & ~s->source.events & EPOLLIN)
         s->heard = (uint32_t)s->kind->set->loop->now;
-    if (events != s->watch.events && loop_watch(s->kind->set->loop, &s->watch, events))
+    if (events != s->source.events && loop_watch(s->kind->set->loop, &s->source, events))
         stream_close(s);
 }
 
@@ -226,7 +223,7 @@ void stream_finish(struct stream *s)
     if (stream_ending(s))
         return;
     s->flags |= STREAM_FINISHING;
-    timer_set(s->kind->set->loop, &s->timer, FINISH_MS);
+    loop_set_timer(s->kind->set->loop, &s->source, FINISH_MS);
     stream_mark(s);
 }
 
@@ -295,8 +292,8 @@ static bool stream_send(struct stream *s)
             break;
     }
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = n};
-    ssize_t sent = n == 1 ? send(s->watch.fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL)
-                          : sendmsg(s->watch.fd, &message, MSG_NOSIGNAL);
+    ssize_t sent = n == 1 ? send(s->source.fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL)
+                          : sendmsg(s->source.fd, &message, MSG_NOSIGNAL);
     struct stream_set *set = s->kind->set;
     set->writes++;
     if (sent < 0) {
@@ -307,7 +304,7 @@ static bool stream_send(struct stream *s)
     set->bytes_out += (uint64_t)sent;
     s->moved = (uint32_t)set->loop->now;
     if (s->flags & STREAM_FINISHING)
-        timer_set(set->loop, &s->timer, FINISH_MS);
+        loop_set_timer(set->loop, &s->source, FINISH_MS);
     stream_sent(s, (size_t)sent);
     return (size_t)sent == offered;
 }
@@ -317,13 +314,13 @@ static void stream_flush(struct stream *s)
 {
     if (s->flags & STREAM_CONNECTING)
         return;
-    if (s->watch.fd < 0) {
+    if (s->source.fd < 0) {
         if (s->out)
             s->kind->on_output(s);
     } else if (s->out && !(s->flags & STREAM_BLOCKED) && !stream_send(s)) {
         s->flags |= STREAM_BLOCKED;
     }
-    if (s->out && s->watch.fd >= 0 && !(s->flags & STREAM_BLOCKED))
+    if (s->out && s->source.fd >= 0 && !(s->flags & STREAM_BLOCKED))
         stream_mark(s); /* more chunks than one call takes: the next turn */
     if (s->flags & STREAM_WANTS && s->queued < STREAM_LOW && !stream_ending(s)) {
         s->flags &= (uint16_t)~STREAM_WANTS;
@@ -333,7 +330,7 @@ static void stream_flush(struct stream *s)
         stream_feed_held(s);
     if (s->flags & STREAM_FINISHING && !s->out && !(s->flags & STREAM_CLOSED)) {
         s->flags = (uint16_t)((s->flags & ~STREAM_FINISHING) | STREAM_FINISHED);
-        if (s->flags & STREAM_HEARD_OUT || shutdown(s->watch.fd, SHUT_WR) < 0)
+        if (s->flags & STREAM_HEARD_OUT || shutdown(s->source.fd, SHUT_WR) < 0)
             stream_close(s);
     }
     stream_rewatch(s);
@@ -361,8 +358,7 @@ static void stream_set_flush(void *ctx)
         memmove(set->dirty, set->dirty + n, set->dirty_n * sizeof *set->dirty);
     LIST_EACH(link, &set->closed)
     {
-        struct timer *t = container_of(link, struct timer, link);
-        struct stream *s = container_of(t, struct stream, timer);
+        struct stream *s = container_of(link, struct stream, source.link);
         if (!(s->flags & STREAM_DIRTY))
             stream_let_go(s);
     }
@@ -410,8 +406,8 @@ void stream_give(struct stream *s, struct slice bytes)
 void stream_adopt(struct stream *s, struct stream *from)
 {
     struct loop *loop = s->kind->set->loop;
-    assert(s->watch.fd < 0 && !s->rest && !stream_ending(s));
-    s->kind = from->kind;
+    assert(s->source.fd < 0 && !s->rest && !stream_ending(s));
+    s->source.kind = from->source.kind;
     s->heard = from->heard;
     if (from->out && s->out) { /* two rings become one */
         struct chunk *first = from->out->next;
@@ -427,9 +423,9 @@ void stream_adopt(struct stream *s, struct stream *from)
         s->flags |= STREAM_HELD;
     from->out = from->rest = NULL;
     from->queued = 0;
-    s->watch.fd = loop_unwatch(loop, &from->watch);
+    s->source.fd = loop_unwatch(loop, &from->source);
     stream_close(from);
-    if (loop_watch(loop, &s->watch, EPOLLIN))
+    if (loop_watch(loop, &s->source, EPOLLIN))
         stream_close(s);
     stream_mark(s);
 }
@@ -493,7 +489,7 @@ static void stream_read(struct stream *s)
     struct stream_set *set = s->kind->set;
     size_t kept = stream_take_rest(s);
     assert(kept <= STREAM_READ);
-    ssize_t got = recv(s->watch.fd, set->in + kept, stream_share(set->loop), 0);
+    ssize_t got = recv(s->source.fd, set->in + kept, stream_share(set->loop), 0);
     set->reads++;
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
         got = 0;
@@ -529,7 +525,7 @@ static void stream_connected(struct stream *s)
 {
     int error = 0;
     socklen_t n = sizeof error;
-    if (getsockopt(s->watch.fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0 || error) {
+    if (getsockopt(s->source.fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0 || error) {
         stream_fail(s, error ? error : errno);
         return;
     }
@@ -537,9 +533,9 @@ static void stream_connected(struct stream *s)
     stream_mark(s);
 }
 
-static void stream_ready(struct watch *w, uint32_t events)
+static void stream_ready(struct source *source, uint32_t events)
 {
-    struct stream *s = container_of(w, struct stream, watch);
+    struct stream *s = container_of(source, struct stream, source);
     if (s->flags & STREAM_CONNECTING) {
         stream_connected(s);
         return;
@@ -553,3 +549,5 @@ static void stream_ready(struct watch *w, uint32_t events)
     else if (events & (EPOLLERR | EPOLLHUP))
         stream_close(s);
 }
+
+const struct source_kind stream_source = {.ready = stream_ready, .fire = stream_fire};

@@ -49,6 +49,7 @@ struct stream_set {
 
 /* What the streams of one sort have in common; it outlives them. */
 struct stream_kind {
+    struct source_kind source; /* stream_source */
     struct stream_set *set;
     void *ctx; /* the owner's */
     /* Also reads while much is queued. For a client: where both ends wait for the other to take what
@@ -79,9 +80,10 @@ enum stream_flag {
 };
 
 struct stream {
-    struct watch watch;
-    struct timer timer; /* the owner's, by stream_set_timer */
-    const struct stream_kind *kind;
+    union {
+        struct source source;           /* its timer is the owner's, by stream_set_timer */
+        const struct stream_kind *kind; /* the source's, which it begins with */
+    };
     struct chunk *rest; /* input set aside; NULL: none */
     struct chunk *out;  /* the last chunk of the queue, a ring; NULL: nothing queued */
     uint32_t queued;    /* bytes in it */
@@ -90,6 +92,8 @@ struct stream {
     uint16_t flags;     /* enum stream_flag */
     uint16_t error;     /* the errno that closed it; 0: its owner, or its peer's end */
 };
+
+extern const struct source_kind stream_source;
 
 __attribute__((warn_unused_result)) int stream_set_init(struct stream_set *set, struct loop *loop);
 /* All streams must have been closed and a turn run since. */

@@ -269,7 +269,7 @@ static void hand_up_request(struct websocket *ws, const struct http_head *reques
     const struct websocket_kind *kind = websocket_kind(ws);
     ws->peer = proxy_forwarded(request, ws->peer, &kind->trusted);
     ws->state = WEBSOCKET_ASKED;
-    timer_stop(&ws->stream.timer);
+    loop_stop_timer(&ws->stream.source);
     kind->on_request(ws, request);
 }
 
@@ -552,7 +552,8 @@ static void on_closed(struct stream *s)
 
 void websocket_kind_init(struct websocket_kind *kind, struct stream_set *set, void *ctx)
 {
-    kind->stream = (struct stream_kind){.set = set,
+    kind->stream = (struct stream_kind){.source = stream_source,
+                                        .set = set,
                                         .ctx = ctx,
                                         .on_input = on_input,
                                         .on_drained = on_drained,

@@ -25,7 +25,7 @@
 
 struct daemon {
     struct server server;
-    struct watch signals;
+    struct source signals;
     int manager;        /* connected to the service manager; -1: there is none */
     size_t most_memory; /* of the connections since it was last given back */
 };
@@ -65,12 +65,12 @@ static void print_metrics(const struct server *server)
     buf_free(&text);
 }
 
-static void on_signal(struct watch *w, uint32_t events)
+static void on_signal(struct source *s, uint32_t events)
 {
-    struct daemon *d = container_of(w, struct daemon, signals);
+    struct daemon *d = container_of(s, struct daemon, signals);
     struct signalfd_siginfo info;
     (void)events;
-    while (read(w->fd, &info, sizeof info) == (ssize_t)sizeof info) {
+    while (read(s->fd, &info, sizeof info) == (ssize_t)sizeof info) {
         switch (info.ssi_signo) {
         case SIGHUP:
             server_reload(&d->server);
@@ -158,7 +158,7 @@ static void print_ready(const struct server *server)
         address_format(text, &server->listeners[i].address);
         fprintf(stderr, "parleyd: listening on %s\n", text);
     }
-    if (server->admin.watch.fd >= 0) {
+    if (server->admin.source.fd >= 0) {
         address_format(text, &server->admin.address);
         fprintf(stderr, "parleyd: admin on %s\n", text);
     }
@@ -181,8 +181,9 @@ static void give_memory_back(struct daemon *d)
 
 static enum exit_status run(struct daemon *d, const struct config *config)
 {
+    static const struct source_kind signals = {.ready = on_signal};
     struct server_error error;
-    d->signals = (struct watch){.fd = open_signals(), .ready = on_signal};
+    source_init(&d->signals, &signals, open_signals());
     if (d->signals.fd < 0) {
         fprintf(stderr, "parleyd: signalfd: %s\n", strerror(errno));
         return EXIT_SYSTEM;

@@ -18,8 +18,8 @@ struct parley {
     struct server server;
     struct config config;
     struct parley_options options;
-    struct watch due; /* a timerfd, for whoever waits by parley_fd; -1: nobody does */
-    struct timer drain;
+    struct source due; /* a timerfd, for whoever waits by parley_fd; -1: nobody does */
+    struct source drain;
     unsigned drains;    /* asked for since the last turn */
     struct buf content; /* for `committed` */
     bool turning;       /* parley_run_once is under way */
@@ -198,12 +198,22 @@ static void parley_free(struct parley *p)
     free(p);
 }
 
-static void on_drain(struct timer *t)
+static void on_drain(struct source *s)
 {
-    struct parley *p = container_of(t, struct parley, drain);
+    struct parley *p = container_of(s, struct parley, drain);
     for (; p->drains; p->drains--)
         server_drain(&p->server);
 }
+
+/* Nothing: setting it again, behind the turn, takes back that it is readable. */
+static void on_due(struct source *s, uint32_t events)
+{
+    (void)s;
+    (void)events;
+}
+
+static const struct source_kind due_kind = {.ready = on_due};
+static const struct source_kind drain_kind = {.fire = on_drain};
 
 struct parley *parley_open(const struct parley_options *options, struct parley_error *error)
 {
@@ -212,8 +222,8 @@ struct parley *parley_open(const struct parley_options *options, struct parley_e
     struct parley *p = calloc(1, sizeof *p);
     if (p) {
         p->options = *options;
-        p->due.fd = -1;
-        timer_init(&p->drain, on_drain);
+        source_init(&p->due, &due_kind, -1);
+        source_init(&p->drain, &drain_kind, -1);
         status = start(p, &why);
     }
     if (status == EXIT_CLEAN)
@@ -228,7 +238,7 @@ struct parley *parley_open(const struct parley_options *options, struct parley_e
 bool parley_address(const struct parley *p, size_t i, char out[PARLEY_ADDRESS])
 {
     const struct server *server = &p->server;
-    bool admin = i == server->listeners_n && server->admin.watch.fd >= 0;
+    bool admin = i == server->listeners_n && server->admin.source.fd >= 0;
     if (i >= server->listeners_n && !admin)
         return false;
     address_format(out, admin ? &server->admin.address : &server->listeners[i].address);
@@ -260,21 +270,14 @@ static void wake(struct parley *p)
     set_due(p);
 }
 
-/* Nothing: setting it again, behind the turn, takes back that it is readable. */
-static void on_due(struct watch *w, uint32_t events)
-{
-    (void)w;
-    (void)events;
-}
-
 int parley_fd(struct parley *p)
 {
     if (p->due.fd >= 0)
         return p->server.loop.epoll;
-    p->due = (struct watch){.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC),
-                            .ready = on_due};
-    if (p->due.fd < 0)
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (fd < 0)
         return -errno;
+    source_init(&p->due, &due_kind, fd);
     int result = loop_watch(&p->server.loop, &p->due, EPOLLIN);
     if (result) {
         close(p->due.fd);
@@ -344,7 +347,7 @@ int parley_send(struct parley *p, struct parley_text from, struct parley_text to
 void parley_drain(struct parley *p)
 {
     p->drains++;
-    timer_set(&p->server.loop, &p->drain, 0); /* in a turn, which knows what time it is */
+    loop_set_timer(&p->server.loop, &p->drain, 0); /* in a turn, which knows what time it is */
     wake(p);
 }
 
@@ -353,7 +356,7 @@ int parley_close(struct parley *p)
     if (!p)
         return 0;
     p->closing = true;
-    timer_stop(&p->drain);
+    loop_stop_timer(&p->drain);
     if (p->due.fd >= 0)
         close(loop_unwatch(&p->server.loop, &p->due));
     enum exit_status status = server_close(&p->server);

@@ -179,18 +179,20 @@ static enum exit_status load_door_token(struct server *server, struct server_err
 }
 
 /* Wakes the loop: server_turn knows that the time is up. */
-static void on_drain_end(struct timer *t)
+static void on_drain_end(struct source *s)
 {
-    (void)t;
+    (void)s;
 }
+
+static const struct source_kind drain_end_kind = {.fire = on_drain_end};
 
 enum exit_status server_listen(struct server *server, struct server_error *error)
 {
     const struct config *config = server->config;
     server->log.level = config->log_level;
-    server->admin.watch.fd = -1;
+    server->admin.source.fd = -1;
     list_init(&server->admin_open);
-    timer_init(&server->drain_end, on_drain_end);
+    source_init(&server->drain_end, &drain_end_kind, -1);
     uint32_t allowed = count_descriptors();
     server->max_connections = config->max_connections && config->max_connections < allowed
                                   ? config->max_connections
@@ -303,7 +305,7 @@ void server_drain(struct server *server)
     server->draining = true;
     int64_t within = server->config->drain * 1000 + SERVER_LEAVE_MS;
     server->drain_until = server->loop.now + within;
-    timer_set(&server->loop, &server->drain_end, within);
+    loop_set_timer(&server->loop, &server->drain_end, within);
     close_listeners(server);
     LIST_EACH(link, &server->admin_open) /* who waits for an answer gets it */
     {

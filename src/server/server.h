@@ -41,7 +41,7 @@ struct server {
     uint32_t max_connections;
     uint64_t turned_away; /* with 503 */
     bool draining;
-    struct timer drain_end;
+    struct source drain_end;
     int64_t drain_until; /* of loop.now */
     int64_t started;     /* of loop.now */
 };

@@ -144,7 +144,7 @@ static void a_listener_may_be_closed_by_what_it_hands_on(void **state)
     taken.close_after = 2;
     connect_many(fds, 5);
     turn_until_taken(2);
-    assert_int_equal(listener.watch.fd, -1);
+    assert_int_equal(listener.source.fd, -1);
     assert_int_equal(loop_turn(&loop, 0), 0);
     assert_int_equal(taken.n, 2);
     close_many(fds, 5);

@@ -45,7 +45,7 @@ static void turn_at(int64_t ms)
 /* ---- timers ------------------------------------------------------------------------------- */
 
 struct alarm {
-    struct timer timer;
+    struct source timer;
     int64_t fired_at; /* -1: not yet */
     unsigned fired;
     int order;      /* the how-manieth of all to fire */
@@ -54,21 +54,22 @@ struct alarm {
 
 static int fired_in_all;
 
-static void on_alarm(struct timer *t)
+static void on_alarm(struct source *t)
 {
     struct alarm *a = container_of(t, struct alarm, timer);
-    assert_true(t->due <= loop.now);
     a->fired++;
     a->fired_at = loop.now;
     a->order = fired_in_all++;
     if (a->repeat >= 0)
-        timer_set(&loop, t, a->repeat);
+        loop_set_timer(&loop, t, a->repeat);
 }
+
+static const struct source_kind alarm_kind = {.fire = on_alarm};
 
 static void alarm_init(struct alarm *a)
 {
     *a = (struct alarm){.fired_at = -1, .repeat = -1};
-    timer_init(&a->timer, on_alarm);
+    source_init(&a->timer, &alarm_kind, -1);
 }
 
 static void a_timer_fires_once_never_early_and_at_most_one_slot_late(void **state)
@@ -81,8 +82,7 @@ static void a_timer_fires_once_never_early_and_at_most_one_slot_late(void **stat
         struct alarm a;
         alarm_init(&a);
         int64_t start = loop.now;
-        timer_set(&loop, &a.timer, afters[i]);
-        assert_int_equal(a.timer.due, start + afters[i]);
+        loop_set_timer(&loop, &a.timer, afters[i]);
         int64_t last = start + afters[i] + LOOP_SLOT_MS;
         for (int64_t t = start; t <= last; t += afters[i] > 3000 && t < last - 1000 ? 50 : 1)
             turn_at(t);
@@ -92,6 +92,30 @@ static void a_timer_fires_once_never_early_and_at_most_one_slot_late(void **stat
         turn_at(last + 70000);
         assert_int_equal(a.fired, 1);
     }
+}
+
+static void a_loop_that_has_run_for_years_keeps_its_timers(void **state)
+{
+    (void)state;
+    /* A timer keeps 29 bits of its slot's number. */
+    turn_at(((INT64_C(1) << 29) - 50) * LOOP_SLOT_MS);
+    a_timer_fires_once_never_early_and_at_most_one_slot_late(state);
+    assert_true(loop.tick > UINT64_C(1) << 29);
+}
+
+static void the_furthest_timer_is_seven_weeks_away(void **state)
+{
+    (void)state;
+    const int64_t furthest = (int64_t)LOOP_FURTHEST * LOOP_SLOT_MS;
+    struct alarm a;
+    alarm_init(&a);
+    int64_t start = (int64_t)loop.tick * LOOP_SLOT_MS;
+    loop_set_timer(&loop, &a.timer, 3 * furthest);
+    turn_at(start + 1000);
+    turn_at(start + furthest - 1);
+    assert_int_equal(a.fired, 0);
+    turn_at(start + furthest);
+    assert_int_equal(a.fired, 1);
 }
 
 static void timers_of_different_slots_fire_in_their_order(void **state)
@@ -104,7 +128,7 @@ static void timers_of_different_slots_fire_in_their_order(void **state)
         alarm_init(&alarms[i]);
     for (int i = 0; i < N; i++) { /* in a mixed order: 7 and N have no factor in common */
         int at = i * 7 % N;
-        timer_set(&loop, &alarms[at].timer, (int64_t)(at + 1) * LOOP_SLOT_MS);
+        loop_set_timer(&loop, &alarms[at].timer, (int64_t)(at + 1) * LOOP_SLOT_MS);
     }
     for (int64_t t = loop.now; fired_in_all < N; t += 40)
         turn_at(t);
@@ -120,7 +144,7 @@ static void a_jump_of_the_clock_fires_all_that_are_due_oldest_slot_first(void **
     fired_in_all = 0;
     for (int i = 0; i < 4; i++) {
         alarm_init(&a[i]);
-        timer_set(&loop, &a[i].timer, afters[i]);
+        loop_set_timer(&loop, &a[i].timer, afters[i]);
     }
     turn_at(loop.now + 2000);
     assert_int_equal(fired_in_all, 3);
@@ -138,13 +162,13 @@ static void a_stopped_timer_does_not_fire_and_stopping_again_does_no_harm(void *
     (void)state;
     struct alarm a;
     alarm_init(&a);
-    timer_stop(&a.timer);
-    timer_set(&loop, &a.timer, 500);
-    timer_stop(&a.timer);
-    timer_stop(&a.timer);
+    loop_stop_timer(&a.timer);
+    loop_set_timer(&loop, &a.timer, 500);
+    loop_stop_timer(&a.timer);
+    loop_stop_timer(&a.timer);
     turn_at(loop.now + 100000);
     assert_int_equal(a.fired, 0);
-    timer_set(&loop, &a.timer, 500);
+    loop_set_timer(&loop, &a.timer, 500);
     turn_at(loop.now + 628);
     assert_int_equal(a.fired, 1);
 }
@@ -155,15 +179,15 @@ static void a_timer_that_is_set_again_moves(void **state)
     struct alarm a;
     alarm_init(&a);
     int64_t start = loop.now;
-    timer_set(&loop, &a.timer, 300);
-    timer_set(&loop, &a.timer, 5000); /* later */
+    loop_set_timer(&loop, &a.timer, 300);
+    loop_set_timer(&loop, &a.timer, 5000); /* later */
     turn_at(start + 4999);
     assert_int_equal(a.fired, 0);
     turn_at(start + 5128);
     assert_int_equal(a.fired, 1);
     start = loop.now;
-    timer_set(&loop, &a.timer, 90000);
-    timer_set(&loop, &a.timer, 300); /* earlier */
+    loop_set_timer(&loop, &a.timer, 90000);
+    loop_set_timer(&loop, &a.timer, 300); /* earlier */
     turn_at(start + 428);
     assert_int_equal(a.fired, 2);
     turn_at(start + 200000);
@@ -178,7 +202,7 @@ static void a_timer_set_inside_its_call_fires_in_a_later_turn(void **state)
         struct alarm a;
         alarm_init(&a);
         a.repeat = repeats[i];
-        timer_set(&loop, &a.timer, 0);
+        loop_set_timer(&loop, &a.timer, 0);
         for (unsigned n = 1; n <= 5; n++) {
             int64_t before = a.fired_at;
             turn_at(loop.now + repeats[i] + LOOP_SLOT_MS);
@@ -187,34 +211,37 @@ static void a_timer_set_inside_its_call_fires_in_a_later_turn(void **state)
                 assert_true(a.fired_at - before >= repeats[i]);
         }
         a.repeat = -1;
-        timer_stop(&a.timer);
+        loop_stop_timer(&a.timer);
     }
 }
 
 static struct alarm victim;
 
-static void stop_the_victim(struct timer *t)
+static void stop_the_victim(struct source *t)
 {
     (void)t;
-    timer_stop(&victim.timer);
+    loop_stop_timer(&victim.timer);
 }
 
-static void move_the_victim(struct timer *t)
+static void move_the_victim(struct source *t)
 {
     (void)t;
-    timer_set(&loop, &victim.timer, 1000);
+    loop_set_timer(&loop, &victim.timer, 1000);
 }
+
+static const struct source_kind stops = {.fire = stop_the_victim},
+                                moves = {.fire = move_the_victim};
 
 static void a_timer_may_stop_or_move_its_neighbour_of_the_same_slot(void **state)
 {
     (void)state;
-    struct timer first;
+    struct source first;
     for (int move = 0; move <= 1; move++) {
         alarm_init(&victim);
-        timer_init(&first, move ? move_the_victim : stop_the_victim);
+        source_init(&first, move ? &moves : &stops, -1);
         int64_t start = loop.now;
-        timer_set(&loop, &first, 0); /* of two in a slot the one set first */
-        timer_set(&loop, &victim.timer, 0);
+        loop_set_timer(&loop, &first, 0); /* of two in a slot the one set first */
+        loop_set_timer(&loop, &victim.timer, 0);
         turn_at(start + 128);
         assert_int_equal(victim.fired, 0);
         turn_at(start + 128 + 1128);
@@ -238,16 +265,16 @@ static void many_random_timers_fire_when_they_should(void **state)
             seed = seed * 1664525 + 1013904223;
             a->fired = 0;
             if (seed >> 30 == 0)
-                timer_stop(&a->timer);
+                loop_stop_timer(&a->timer);
             else
-                timer_set(&loop, &a->timer, seed >> 8 & (seed >> 29 == 7 ? 0x3ffff : 0x7ff));
+                loop_set_timer(&loop, &a->timer, seed >> 8 & (seed >> 29 == 7 ? 0x3ffff : 0x7ff));
         }
         turn_at(before + (seed >> 12 & 0xff));
         for (int i = 0; i < N; i++) {
             struct alarm *a = &alarms[i];
             if (list_empty(&a->timer.link))
                 continue;
-            assert_true(loop.now < a->timer.due + LOOP_SLOT_MS); /* else it was forgotten */
+            assert_true(a->timer.due > loop.tick); /* else it was forgotten */
             assert_int_equal(a->fired, 0);
         }
     }
@@ -258,11 +285,11 @@ static void the_wait_ends_when_the_next_timer_is_due(void **state)
     (void)state;
     struct loop real; /* on the system's clock: nothing else can end a wait */
     assert_int_equal(loop_init(&real, &clock_system), 0);
-    struct timer t;
-    timer_init(&t, stop_the_victim);
+    struct source t;
+    source_init(&t, &stops, -1);
     alarm_init(&victim);
     int64_t start = real.now;
-    timer_set(&real, &t, 20);
+    loop_set_timer(&real, &t, 20);
     while (!list_empty(&t.link))
         assert_true(loop_turn(&real, -1) >= 0);
     assert_true(real.now >= start + 20);
@@ -272,14 +299,14 @@ static void the_wait_ends_when_the_next_timer_is_due(void **state)
 /* ---- watches ------------------------------------------------------------------------------ */
 
 struct end {
-    struct watch watch;
+    struct source watch;
     unsigned calls;
     uint32_t events;
     void (*then)(struct end *);
     struct end *other;
 };
 
-static void on_end(struct watch *w, uint32_t events)
+static void on_end(struct source *w, uint32_t events)
 {
     struct end *e = container_of(w, struct end, watch);
     e->calls++;
@@ -288,12 +315,15 @@ static void on_end(struct watch *w, uint32_t events)
         e->then(e);
 }
 
+static const struct source_kind end_kind = {.ready = on_end};
+
 static void pair_init(struct end *a, struct end *b)
 {
     int fds[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-    *a = (struct end){.watch = {.fd = fds[0], .ready = on_end}};
-    *b = (struct end){.watch = {.fd = fds[1], .ready = on_end}};
+    *a = *b = (struct end){0};
+    source_init(&a->watch, &end_kind, fds[0]);
+    source_init(&b->watch, &end_kind, fds[1]);
 }
 
 static void end_close(struct end *e)
@@ -378,7 +408,8 @@ static void a_watch_that_begins_inside_a_call_is_ready_in_the_next_turn(void **s
 static void what_cannot_be_watched_is_reported_with_its_reason(void **state)
 {
     (void)state;
-    struct watch w = {.fd = 1 << 29, .ready = on_end};
+    struct source w;
+    source_init(&w, &end_kind, 1 << 29);
     assert_int_equal(loop_watch(&loop, &w, EPOLLIN), -EBADF);
     FILE *file = tmpfile(); /* a regular file cannot be watched */
     assert_non_null(file);
@@ -404,7 +435,7 @@ static void note_ready(struct end *e)
     note('r');
 }
 
-static void note_timer(struct timer *t)
+static void note_timer(struct source *t)
 {
     (void)t;
     note('t');
@@ -426,11 +457,12 @@ static void a_turn_goes_descriptors_timers_settle_flush(void **state)
 {
     (void)state;
     struct end a, b;
-    struct timer t;
+    static const struct source_kind notes = {.fire = note_timer};
+    struct source t;
     pair_init(&a, &b);
     a.then = note_ready;
-    timer_init(&t, note_timer);
-    timer_set(&loop, &t, 10);
+    source_init(&t, &notes, -1);
+    loop_set_timer(&loop, &t, 10);
     loop.settle = (struct loop_hook){note_settle, &hand};
     loop.flush = (struct loop_hook){note_flush, &phases};
     memset(phases, 0, sizeof phases);
@@ -459,6 +491,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_timer_fires_once_never_early_and_at_most_one_slot_late),
+        TEST(a_loop_that_has_run_for_years_keeps_its_timers),
+        TEST(the_furthest_timer_is_seven_weeks_away),
         TEST(timers_of_different_slots_fire_in_their_order),
         TEST(a_jump_of_the_clock_fires_all_that_are_due_oldest_slot_first),
         TEST(a_stopped_timer_does_not_fire_and_stopping_again_does_no_harm),

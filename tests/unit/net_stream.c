@@ -105,7 +105,8 @@ static int setup(void **state)
     memset(&one, 0, sizeof one);
     one.use = SIZE_MAX;
     one.got = malloc(ROOM);
-    kind = (struct stream_kind){.set = &set,
+    kind = (struct stream_kind){.source = stream_source,
+                                .set = &set,
                                 .on_input = on_input,
                                 .on_drained = on_drained,
                                 .on_timer = on_timer,
@@ -203,7 +204,7 @@ static void peer_sees_the_end(void)
 static void shrink_the_send_buffer(void)
 {
     int small = 1; /* the kernel makes its least of it, some KiB */
-    assert_int_equal(setsockopt(one.s.watch.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+    assert_int_equal(setsockopt(one.s.source.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
 }
 
 /* ---- reading ------------------------------------------------------------------------------ */
@@ -260,9 +261,9 @@ static void every_use_of_a_part_loses_nothing_and_gives_nothing_twice(void **sta
     assert_got(sent);
 }
 
-static void nobody_is_there(struct watch *w, uint32_t events)
+static void nobody_is_there(struct source *s, uint32_t events)
 {
-    (void)w;
+    (void)s;
     (void)events;
 }
 
@@ -270,9 +271,10 @@ static void where_many_are_ready_each_has_its_share_of_a_turn(void **state)
 {
     (void)state;
     enum { OTHERS = 31 };
-    static struct watch others[OTHERS]; /* the loop keeps them where a check fails */
+    static const struct source_kind other = {.ready = nobody_is_there};
+    static struct source others[OTHERS]; /* the loop keeps them where a check fails */
     for (int i = 0; i < OTHERS; i++) {
-        others[i] = (struct watch){.fd = eventfd(1, EFD_CLOEXEC), .ready = nobody_is_there};
+        source_init(&others[i], &other, eventfd(1, EFD_CLOEXEC));
         assert_int_equal(loop_watch(&loop, &others[i], EPOLLIN), 0);
     }
     peer_writes(0, 50000);
@@ -439,7 +441,7 @@ static void a_queue_of_many_chunks_leaves_over_several_turns(void **state)
 {
     (void)state;
     int large = 1 << 20;
-    assert_int_equal(setsockopt(one.s.watch.fd, SOL_SOCKET, SO_SNDBUF, &large, sizeof large), 0);
+    assert_int_equal(setsockopt(one.s.source.fd, SOL_SOCKET, SO_SNDBUF, &large, sizeof large), 0);
     for (size_t i = 0; i < 200000; i += 100)
         stream_writes(i, 100);
     peer_reads(0, 200000); /* nothing but the stream itself asks for the second turn */

@@ -927,7 +927,7 @@ static void a_kept_connection_whose_answer_is_taken_slowly_is_not_ended(void **s
     int64_t begun = hand.ms;
     memset(body, 'b', sizeof body - 1);
     serve_raw();
-    setsockopt(server.ws.stream.watch.fd, SOL_SOCKET, SO_SNDBUF, &little, sizeof little);
+    setsockopt(server.ws.stream.source.fd, SOL_SOCKET, SO_SNDBUF, &little, sizeof little);
     raw_send(SLICE("GET /later HTTP/1.1\r\nHost: x\r\n\r\n"));
     respond_later(body);
     for (int i = 0; server.ws.stream.queued; i++) { /* a few KiB each time */
@@ -945,7 +945,7 @@ static void a_kept_connection_whose_answer_is_taken_slowly_is_not_ended(void **s
     turns(3);
     assert_int_equal(server.closed, 1);
     serve_raw(); /* but who takes nothing */
-    setsockopt(server.ws.stream.watch.fd, SOL_SOCKET, SO_SNDBUF, &little, sizeof little);
+    setsockopt(server.ws.stream.source.fd, SOL_SOCKET, SO_SNDBUF, &little, sizeof little);
     raw_send(SLICE("GET /later HTTP/1.1\r\nHost: x\r\n\r\n"));
     respond_later(body);
     hand.ms += WEBSOCKET_KEPT_MS + LOOP_SLOT_MS;

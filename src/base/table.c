@@ -79,9 +79,9 @@ void table_fini(struct table *t)
     t->slots = NULL;
 }
 
-uint32_t table_hash(const struct table *t, struct slice key)
+uint32_t table_hash(const uint64_t secret[2], struct slice key)
 {
-    return (uint32_t)siphash13(t->key, key.p, key.n);
+    return (uint32_t)siphash13(secret, key.p, key.n);
 }
 
 /* The slot of that key, or the empty one where it would be put. */
@@ -96,7 +96,7 @@ static uint32_t table_slot(const struct table *t, struct slice key, uint32_t has
 
 uint32_t table_find(const struct table *t, struct slice key)
 {
-    return t->slots[table_slot(t, key, table_hash(t, key))].value;
+    return t->slots[table_slot(t, key, table_hash(t->key, key))].value;
 }
 
 static void table_put(struct table_slot *slots, uint32_t mask, struct table_slot entry)
@@ -131,14 +131,14 @@ int table_add(struct table *t, struct slice key, uint32_t value)
         if (result)
             return result;
     }
-    table_put(t->slots, t->mask, (struct table_slot){table_hash(t, key), value});
+    table_put(t->slots, t->mask, (struct table_slot){table_hash(t->key, key), value});
     t->count++;
     return 0;
 }
 
 void table_remove(struct table *t, struct slice key)
 {
-    uint32_t hole = table_slot(t, key, table_hash(t, key));
+    uint32_t hole = table_slot(t, key, table_hash(t->key, key));
     if (t->slots[hole].value == TABLE_NONE)
         return;
     /* Close the gap: whoever was pushed past the hole by it moves back into it. */

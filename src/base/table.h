@@ -34,7 +34,8 @@ __attribute__((warn_unused_result)) int table_init(struct table *t, table_match 
                                                    const void *ctx);
 void table_fini(struct table *t);
 
-uint32_t table_hash(const struct table *t, struct slice key);
+/* SipHash-1-3 of a slice with a secret key: 32 bits of it. */
+uint32_t table_hash(const uint64_t secret[2], struct slice key);
 
 /* The value of that key, or TABLE_NONE. */
 uint32_t table_find(const struct table *t, struct slice key);

@@ -159,9 +159,10 @@ static void on_drain(struct source *timer)
     uint64_t due = UINT64_MAX;
     if (passed < chat->drain_ms)
         due = DRAIN_TOGETHER + chat->drain_count * (uint64_t)passed / (uint64_t)chat->drain_ms;
+    struct online *user;
     for (; chat->drain_next < hub->n && chat->drain_told < due; chat->drain_next++)
-        if (hub->users[chat->drain_next])
-            leave_all(chat, &hub->users[chat->drain_next]->sessions);
+        if ((user = hub_user(hub, chat->drain_next)))
+            leave_all(chat, &user->sessions);
     if (chat->drain_next < hub->n)
         loop_set_timer(loop, timer, 1); /* that is, with the loop's next slot */
 }
@@ -287,9 +288,10 @@ static void cut_list(struct list *sessions)
 /* Whoever has not taken his leave by now is cut off. */
 static void chat_cut(struct chat *chat)
 {
+    struct online *user;
     for (uint32_t i = 0; i < chat->hub.n; i++)
-        if (chat->hub.users[i])
-            cut_list(&chat->hub.users[i]->sessions);
+        if ((user = hub_user(&chat->hub, i)))
+            cut_list(&user->sessions);
     cut_list(&chat->unregistered);
     cut_list(&chat->ended);
     while (chat->stats.connections)

@@ -7,6 +7,7 @@
 #ifndef CHAT_CHAT_H
 #define CHAT_CHAT_H
 
+#include "base/table.h"
 #include "chat/hub.h"
 #include "chat/wire.h"
 #include "codec/jwt.h"

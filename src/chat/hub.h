@@ -1,29 +1,40 @@
 /*
  * hub: who is connected: a user is in it while he has a session.
+ *
+ * Each has a number, that is his place in blocks of places, which stay where they are and are used again.
+ * A name is found by its hash: in a table that is as large as the most who were there at a time, at most
+ * doubled, stands the first number of those whose hashes end alike, and each knows the next.
  */
 #ifndef CHAT_HUB_H
 #define CHAT_HUB_H
 
 #include "base/list.h"
-#include "base/table.h"
 #include "chat/limits.h"
 
 struct online {
     struct list sessions; /* of struct session, by `link` */
-    uint32_t number;      /* its place in the hub */
-    uint32_t count;       /* sessions */
     struct bucket bucket; /* events of all of them together */
-    uint8_t name_n;
-    uint8_t name[];
+    union {
+        uint8_t near[16];
+        uint8_t *far; /* a longer one */
+    } name;
+    uint32_t
+        next; /* one whose hash ends alike, or is vacant like this one; HUB_NONE: there is none */
+    uint32_t count : 24; /* sessions */
+    uint32_t name_n : 8; /* 0: the place is vacant */
 };
 
+#define HUB_BLOCK 64        /* places: malloc is content, and few are vacant */
+#define HUB_NONE UINT32_MAX /* no number */
+
 struct hub {
-    struct table names;
-    struct online **users; /* by number; NULL: free */
-    uint32_t n, cap;       /* numbers given out so far, room for */
-    uint32_t *vacant;      /* numbers to give out again */
-    uint32_t vacant_n;
-    uint32_t online; /* users with a session */
+    struct online **blocks;
+    uint32_t n;         /* places in them */
+    uint32_t vacant;    /* the first one to give out, or HUB_NONE */
+    uint32_t online;    /* those that are taken */
+    uint32_t *heads;    /* by the end of the hash the first number, or HUB_NONE */
+    uint32_t mask;      /* their number, a power of two, less one */
+    uint64_t secret[2]; /* of the hash: nobody can choose names that collide */
     /* presence.c's: the watchers by their numbers, from 1 on, and by the store's number of a user the first
        link of those who watch him. */
     union watcher_place {
@@ -48,9 +59,17 @@ struct online *hub_enter(struct hub *hub, struct slice name);
 /* Forgets a user without sessions. */
 void hub_leave(struct hub *hub, struct online *user);
 
+/* The user of that number, below hub->n, or NULL. */
+static inline struct online *hub_user(const struct hub *hub, uint32_t number)
+{
+    struct online *user = &hub->blocks[number / HUB_BLOCK][number % HUB_BLOCK];
+    return user->name_n ? user : NULL;
+}
+
 static inline struct slice online_name(const struct online *user)
 {
-    return slice_of(user->name, user->name_n);
+    return slice_of(user->name_n > sizeof user->name.near ? user->name.far : user->name.near,
+                    user->name_n);
 }
 
 #endif

@@ -50,8 +50,8 @@ static uint32_t first_of(const struct chat *chat, struct slice id)
 
 static struct watch_link stranger(const struct chat *chat, struct slice id)
 {
-    return (struct watch_link){table_hash(&chat->hub.names, id),
-                               table_hash(&chat->sids, id) | WATCH_STRANGER};
+    return (struct watch_link){table_hash(chat->hub.secret, id),
+                               table_hash(chat->sids.key, id) | WATCH_STRANGER};
 }
 
 static bool reserve_watched(struct hub *hub, uint32_t user)
@@ -265,7 +265,8 @@ void presence_erased(struct chat *chat, struct slice user)
 
 void presence_kept(struct chat *chat, struct slice user)
 {
+    const struct online *other;
     for (uint32_t i = 0; i < chat->hub.n; i++)
-        if (chat->hub.users[i])
-            presence_met(chat, online_name(chat->hub.users[i]), user);
+        if ((other = hub_user(&chat->hub, i)))
+            presence_met(chat, online_name(other), user);
 }

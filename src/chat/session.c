@@ -108,7 +108,6 @@ static void session_forget(struct session *s)
     chat->strangers += user && s->poll;
     if (!user || --user->count)
         return;
-    chat->hub.online--;
     presence_changed(chat, user);
     hub_leave(&chat->hub, user);
 }
@@ -411,7 +410,6 @@ int session_register(struct session *s, const struct jwt *token)
     chat->strangers -= s->poll != NULL;
     if (online->count++ == 0) {
         bucket_init(&online->bucket, session_now(s), user_rate(s));
-        chat->hub.online++;
         presence_changed(chat, online);
     }
     session_evict(s);

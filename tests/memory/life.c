@@ -223,7 +223,7 @@ void life_expect_empty(void)
     assert_true(list_empty(&chat->unregistered) && list_empty(&chat->waiting) &&
                 list_empty(&chat->typing) && list_empty(&life_server.admin_open));
     for (uint32_t i = 0; i < chat->hub.n; i++)
-        assert_null(chat->hub.users[i]);
+        assert_null(hub_user(&chat->hub, i));
     assert_int_equal(chat->pending_at, chat->pending.n);
     assert_int_equal(life_server.streams.memory,
                      life_server.streams.spare_n * 4096 +

@@ -138,7 +138,7 @@ static void fill_hub(void)
 static void lookups(void)
 {
     for (int i = 0; i < USERS; i++)
-        scenario_found += hub_find(&hub, slice_str(names[i]))->number;
+        scenario_found += hub_find(&hub, slice_str(names[i]))->name_n;
 }
 
 /* ---- the store ---------------------------------------------------------------------------- */

@@ -70,7 +70,7 @@ void load_fill(struct peer *p)
         (size_t)(p - load->peers) >= load->senders)
         return;
     while (p->sent - done < load->options.pipeline && !stream_ending(&p->ws.stream)) {
-        if (p->ws.stream.queued > STREAM_HIGH) {
+        if (stream_queued(&p->ws.stream) > STREAM_HIGH) {
             stream_want_drained(&p->ws.stream);
             return;
         }

@@ -228,7 +228,7 @@ void answer_continue(struct session *s)
     struct stream *stream = &s->ws.stream;
     enum store_status status = STORE_OK;
     while (answer_find(s) && status == STORE_OK && !stream_ending(stream)) {
-        if (stream->queued > STREAM_HIGH) {
+        if (stream_queued(stream) > STREAM_HIGH) {
             stream_pause(stream);
             stream_want_drained(stream);
             return;

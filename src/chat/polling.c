@@ -55,7 +55,7 @@ static void answer(struct poll *p, struct session **waits, const char *type, str
     struct session *c = *waits;
     *waits = NULL;
     c->poll = NULL;
-    if (c->leaving && !p->session->ws.stream.queued)
+    if (c->leaving && !stream_queued(&p->session->ws.stream))
         c->ws.kept = false;
     websocket_respond(&c->ws, 200, type,
                       fields(session_chat(c), slice_of(p->origin, p->origin_n), ""), body, false);
@@ -104,7 +104,8 @@ static void continue_answer(struct poll *p)
 {
     struct stream *from = &p->session->ws.stream, *to = &p->get->ws.stream;
     uint8_t piece[4096];
-    while (p->left && from->queued && to->queued <= STREAM_HIGH && !stream_ending(to)) {
+    while (p->left && stream_queued(from) && stream_queued(to) <= STREAM_HIGH &&
+           !stream_ending(to)) {
         size_t n =
             stream_peek(from, piece, p->left < sizeof piece ? (size_t)p->left : sizeof piece);
         stream_write(to, slice_of(piece, n));
@@ -118,7 +119,7 @@ static void continue_answer(struct poll *p)
         websocket_responded(&c->ws);
         if (c->leaving)
             session_leave(c);
-    } else if (to->queued > STREAM_HIGH) {
+    } else if (stream_queued(to) > STREAM_HIGH) {
         stream_want_drained(to);
     }
 }
@@ -169,7 +170,8 @@ static void on_output(struct stream *stream)
 {
     struct poll *p = session_of(websocket_of(stream))->poll;
     /* A GET that went away takes the session with it: what is lost must not look as if it had arrived. */
-    if (!p->get || stream_ending(&p->get->ws.stream) || stream_closed(stream) || !stream->queued)
+    if (!p->get || stream_ending(&p->get->ws.stream) || stream_closed(stream) ||
+        !stream_queued(stream))
         return;
     if (p->left)
         continue_answer(p);
@@ -333,7 +335,7 @@ bool polling_is_probe(const struct session *s)
 /* The client holds back what it has to say until the GET that it has under way is over. */
 static void end_get(struct poll *p)
 {
-    if (p->get && !p->left && !p->session->ws.stream.queued)
+    if (p->get && !p->left && !stream_queued(&p->session->ws.stream))
         answer_get(p, SLICE("6"));
 }
 

@@ -317,7 +317,7 @@ void session_timer(struct session *s)
     }
     next = min64(next, session_check_silence(s));
     next = min64(next, until_expiry(s));
-    if (stream->queued)
+    if (stream_queued(stream))
         next = min64(next, CHAT_STUCK_MS - (int64_t)stream_stuck_ms(stream));
     stream_set_timer(stream, next);
 }
@@ -485,7 +485,7 @@ static void send_live(struct session *s, struct slice text)
         return;
     /* In front of what is live there may be the end of an answer, which does not count. */
     size_t answers = s->held ? 0 : 2 * STREAM_HIGH;
-    size_t waiting = s->held ? s->held->frames.n : s->ws.stream.queued;
+    size_t waiting = s->held ? s->held->frames.n : stream_queued(&s->ws.stream);
     if (waiting + text.n > session_chat(s)->options.max_queue + answers) {
         session_chat(s)->stats.too_slow++;
         session_close(s, CLOSE_TOO_SLOW, "more events wait than --max-queue allows");

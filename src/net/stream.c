@@ -21,13 +21,6 @@
 /* How long a finished stream waits for its peer's end. */
 #define FINISH_MS 2000
 
-struct chunk {
-    struct chunk *next;
-    uint32_t start, end; /* the bytes that wait */
-    uint32_t cap;
-    uint8_t bytes[];
-};
-
 #define CHUNK_CAP (CHUNK_SIZE - sizeof(struct chunk))
 
 static void stream_set_flush(void *ctx);
@@ -76,7 +69,7 @@ static struct chunk *chunk_new(struct stream_set *set, size_t room)
     set->spare = c->next;
     set->spare_n--;
     c->next = c;
-    c->start = c->end = 0;
+    c->start = c->end = c->queued = 0;
     return c;
 }
 
@@ -94,12 +87,38 @@ static void chunk_free(struct stream_set *set, struct chunk *c)
     }
 }
 
+/* ---- what few have ------------------------------------------------------------------------- */
+
+static size_t more_size(const struct stream *s)
+{
+    return sizeof *s->more + s->kind->more;
+}
+
+void *stream_more(struct stream *s)
+{
+    if (!s->more) {
+        s->more = calloc(1, more_size(s));
+        s->kind->set->memory += s->more ? more_size(s) : 0;
+    }
+    return s->more;
+}
+
+void stream_less(struct stream *s)
+{
+    const char *bytes = (const char *)s->more;
+    size_t n = more_size(s);
+    if (!bytes || *bytes || memcmp(bytes, bytes + 1, n - 1) != 0)
+        return;
+    free(s->more);
+    s->more = NULL;
+    s->kind->set->memory -= n;
+}
+
 /* ---- the life of a stream ---------------------------------------------------------------- */
 
 void stream_open_detached(struct stream *s, const struct stream_kind *kind)
 {
-    uint32_t now = (uint32_t)kind->set->loop->now;
-    *s = (struct stream){.heard = now, .moved = now};
+    *s = (struct stream){.heard = (uint32_t)kind->set->loop->now};
     source_init(&s->source, &kind->source, -1);
     kind->set->open++;
 }
@@ -141,15 +160,38 @@ static void stream_drop_queue(struct stream *s)
             s->out = NULL;
         chunk_free(s->kind->set, first);
     }
-    s->queued = 0;
+}
+
+/* What was set aside, no longer the stream's; or NULL. */
+static struct chunk *stream_claim_rest(struct stream *s)
+{
+    struct chunk *rest = s->more ? s->more->rest : NULL;
+    if (rest) {
+        s->more->rest = NULL;
+        stream_less(s);
+    }
+    return rest;
+}
+
+/* Sets bytes aside. Out of memory: the stream is closed. */
+static void stream_set_aside(struct stream *s, struct slice bytes)
+{
+    struct chunk *rest = stream_more(s) ? chunk_alloc(s->kind->set, bytes.n) : NULL;
+    if (!rest) {
+        stream_less(s);
+        stream_close(s);
+        return;
+    }
+    rest->end = (uint32_t)bytes.n;
+    memcpy(rest->bytes, bytes.p, bytes.n);
+    s->more->rest = rest;
 }
 
 static void stream_let_go(struct stream *s)
 {
     list_remove(&s->source.link);
     stream_drop_queue(s);
-    chunk_free(s->kind->set, s->rest);
-    s->rest = NULL;
+    chunk_free(s->kind->set, stream_claim_rest(s));
     s->kind->set->open--;
     s->kind->on_closed(s);
 }
@@ -233,9 +275,6 @@ void stream_write(struct stream *s, struct slice bytes)
 {
     if (stream_ending(s) || bytes.n == 0)
         return;
-    if (!s->out)
-        s->moved = (uint32_t)s->kind->set->loop->now;
-    s->queued += (uint32_t)bytes.n;
     while (bytes.n) {
         struct chunk *last = s->out;
         if (!last || last->end == last->cap) {
@@ -247,6 +286,10 @@ void stream_write(struct stream *s, struct slice bytes)
             if (last) {
                 fresh->next = last->next;
                 last->next = fresh;
+                fresh->queued = last->queued;
+                fresh->moved = last->moved;
+            } else {
+                fresh->moved = (uint32_t)s->kind->set->loop->now;
             }
             last = s->out = fresh;
         }
@@ -255,6 +298,7 @@ void stream_write(struct stream *s, struct slice bytes)
             n = bytes.n;
         memcpy(last->bytes + last->end, bytes.p, n);
         last->end += (uint32_t)n;
+        last->queued += (uint32_t)n;
         bytes = slice_skip(bytes, n);
     }
     stream_mark(s);
@@ -263,7 +307,8 @@ void stream_write(struct stream *s, struct slice bytes)
 /* Takes n sent bytes off the queue. */
 static void stream_sent(struct stream *s, size_t n)
 {
-    s->queued -= (uint32_t)n;
+    s->out->queued -= (uint32_t)n;
+    s->out->moved = (uint32_t)s->kind->set->loop->now;
     while (s->out) {
         struct chunk *first = s->out->next;
         uint32_t waiting = first->end - first->start;
@@ -302,7 +347,6 @@ static bool stream_send(struct stream *s)
         return false;
     }
     set->bytes_out += (uint64_t)sent;
-    s->moved = (uint32_t)set->loop->now;
     if (s->flags & STREAM_FINISHING)
         loop_set_timer(set->loop, &s->source, FINISH_MS);
     stream_sent(s, (size_t)sent);
@@ -322,7 +366,7 @@ static void stream_flush(struct stream *s)
     }
     if (s->out && s->source.fd >= 0 && !(s->flags & STREAM_BLOCKED))
         stream_mark(s); /* more chunks than one call takes: the next turn */
-    if (s->flags & STREAM_WANTS && s->queued < STREAM_LOW && !stream_ending(s)) {
+    if (s->flags & STREAM_WANTS && stream_queued(s) < STREAM_LOW && !stream_ending(s)) {
         s->flags &= (uint16_t)~STREAM_WANTS;
         s->kind->on_drained(s);
     }
@@ -383,22 +427,15 @@ size_t stream_peek(const struct stream *s, uint8_t *out, size_t n)
 
 void stream_take(struct stream *s, size_t n)
 {
-    s->moved = (uint32_t)s->kind->set->loop->now;
     stream_sent(s, n);
     stream_mark(s); /* there may be room for more */
 }
 
 void stream_give(struct stream *s, struct slice bytes)
 {
-    assert(!s->rest && bytes.n <= STREAM_READ);
+    assert(!(s->more && s->more->rest) && bytes.n <= STREAM_READ);
     s->heard = (uint32_t)s->kind->set->loop->now;
-    s->rest = chunk_alloc(s->kind->set, bytes.n);
-    if (!s->rest) {
-        stream_close(s);
-        return;
-    }
-    s->rest->end = (uint32_t)bytes.n;
-    memcpy(s->rest->bytes, bytes.p, bytes.n);
+    stream_set_aside(s, bytes);
     s->flags |= STREAM_HELD;
     stream_mark(s);
 }
@@ -406,23 +443,21 @@ void stream_give(struct stream *s, struct slice bytes)
 void stream_adopt(struct stream *s, struct stream *from)
 {
     struct loop *loop = s->kind->set->loop;
-    assert(s->source.fd < 0 && !s->rest && !stream_ending(s));
+    assert(s->source.fd < 0 && !stream_ending(s));
     s->source.kind = from->source.kind;
     s->heard = from->heard;
     if (from->out && s->out) { /* two rings become one */
         struct chunk *first = from->out->next;
         from->out->next = s->out->next;
         s->out->next = first;
+        s->out->queued += from->out->queued;
     } else if (from->out) {
         s->out = from->out;
     }
-    s->queued += from->queued;
-    s->rest = from->rest;
     s->flags |= from->flags & STREAM_BLOCKED;
-    if (s->rest)
+    if (s->more && s->more->rest)
         s->flags |= STREAM_HELD;
-    from->out = from->rest = NULL;
-    from->queued = 0;
+    from->out = NULL;
     s->source.fd = loop_unwatch(loop, &from->source);
     stream_close(from);
     if (loop_watch(loop, &s->source, EPOLLIN))
@@ -435,7 +470,7 @@ void stream_adopt(struct stream *s, struct stream *from)
 bool stream_readable(const struct stream *s)
 {
     return !stream_ending(s) && !(s->flags & STREAM_PAUSED) &&
-           (s->queued <= STREAM_HIGH || s->kind->always_reads);
+           (stream_queued(s) <= STREAM_HIGH || s->kind->always_reads);
 }
 
 /* Hands up n bytes of the receive buffer, and sets aside what is not used. */
@@ -445,14 +480,7 @@ static void stream_feed(struct stream *s, size_t n)
     size_t used = s->kind->on_input(s, set->in, n);
     if (used == n || stream_ending(s))
         return;
-    struct chunk *rest = chunk_alloc(set, n - used);
-    if (!rest) {
-        stream_close(s);
-        return;
-    }
-    rest->end = (uint32_t)(n - used);
-    memcpy(rest->bytes, set->in + used, n - used);
-    s->rest = rest;
+    stream_set_aside(s, slice_of(set->in + used, n - used));
     if (!stream_readable(s))
         s->flags |= STREAM_HELD;
 }
@@ -460,12 +488,11 @@ static void stream_feed(struct stream *s, size_t n)
 /* Puts what was set aside at the head of the receive buffer: how many bytes. */
 static size_t stream_take_rest(struct stream *s)
 {
-    struct chunk *rest = s->rest;
+    struct chunk *rest = stream_claim_rest(s);
     if (!rest)
         return 0;
     size_t n = rest->end;
     memcpy(s->kind->set->in, rest->bytes, n);
-    s->rest = NULL;
     chunk_free(s->kind->set, rest);
     return n;
 }

@@ -3,7 +3,8 @@
  *
  * Reading: what arrives lies in one receive buffer that all streams share; what its owner does not
  * use yet is set aside and comes again, with what follows. Writing: bytes gather in a queue, which
- * the end of the turn sends with one system call. An idle stream owns no memory but itself.
+ * the end of the turn sends with one system call. An idle stream owns no memory but itself: what it and
+ * its owner need only while something is under way lies in a struct stream_more, which comes and goes.
  *
  * A stream lies in its owner's object. It ends in one way only: stream_close marks it (by the owner,
  * or by an error of the socket, or by its peer's end), and at the end of the turn `on_closed` is
@@ -28,7 +29,17 @@
 #define STREAM_LOW (16 << 10)
 
 struct stream;
-struct chunk;
+
+/* A piece of a queue, or input that was set aside. */
+struct chunk {
+    struct chunk *next;
+    uint32_t start, end; /* the bytes that wait */
+    uint32_t cap;
+    uint32_t queued; /* of a queue's last one: the bytes in all of it */
+    uint32_t
+        moved; /* likewise: loop->now, truncated, when something last went out or began to wait */
+    uint8_t bytes[];
+};
 
 /* What all streams of a loop share. */
 struct stream_set {
@@ -55,6 +66,7 @@ struct stream_kind {
     /* Also reads while much is queued. For a client: where both ends wait for the other to take what
        they queued, none ever reads. */
     bool always_reads;
+    size_t more; /* bytes: what its owner has behind a struct stream_more */
     /* p holds n bytes, which may be changed in place. Returns how many were used: while it is
        readable all but STREAM_READ at most. */
     size_t (*on_input)(struct stream *s, uint8_t *p, size_t n);
@@ -79,18 +91,21 @@ enum stream_flag {
     STREAM_HEARD_OUT = 512, /* finishing, and the peer's end has come already */
 };
 
+/* What few have at a time. It is there from stream_more until stream_less finds that all of it is zero. */
+struct stream_more {
+    struct chunk *rest; /* input set aside; NULL: none */
+};
+
 struct stream {
     union {
         struct source source;           /* its timer is the owner's, by stream_set_timer */
         const struct stream_kind *kind; /* the source's, which it begins with */
     };
-    struct chunk *rest; /* input set aside; NULL: none */
-    struct chunk *out;  /* the last chunk of the queue, a ring; NULL: nothing queued */
-    uint32_t queued;    /* bytes in it */
-    uint32_t heard;     /* loop->now, truncated to 32 bits, when something last came in */
-    uint32_t moved;     /* likewise, when something last went out or began to wait */
-    uint16_t flags;     /* enum stream_flag */
-    uint16_t error;     /* the errno that closed it; 0: its owner, or its peer's end */
+    struct chunk *out;        /* the last chunk of the queue, a ring; NULL: nothing queued */
+    struct stream_more *more; /* NULL: it would be zero */
+    uint32_t heard;           /* loop->now, truncated to 32 bits, when something last came in */
+    uint16_t flags;           /* enum stream_flag */
+    uint16_t error;           /* the errno that closed it; 0: its owner, or its peer's end */
 };
 
 extern const struct source_kind stream_source;
@@ -118,7 +133,7 @@ void stream_take(struct stream *s, size_t n);
 void stream_give(struct stream *s, struct slice bytes);
 
 /* A detached one takes over the socket of another stream, with what is queued there, which comes first, and
-   what is set aside of its input; the other one is closed. */
+   the input of the other one that its owner has moved to its stream_more; the other one is closed. */
 void stream_adopt(struct stream *s, struct stream *from);
 
 /* Queues bytes. Out of memory: the stream is closed. */
@@ -147,6 +162,16 @@ void stream_close(struct stream *s);
  */
 void stream_finish(struct stream *s);
 
+/* What few have, made if it is not there: NULL for want of memory. Given back, if it is all zero. */
+void *stream_more(struct stream *s);
+void stream_less(struct stream *s);
+
+/* Bytes that wait to be sent. */
+static inline size_t stream_queued(const struct stream *s)
+{
+    return s->out ? s->out->queued : 0;
+}
+
 /* ms since something came in; ms since something queued last went out. */
 static inline uint32_t stream_silent_ms(const struct stream *s)
 {
@@ -155,7 +180,7 @@ static inline uint32_t stream_silent_ms(const struct stream *s)
 
 static inline uint32_t stream_stuck_ms(const struct stream *s)
 {
-    return s->queued ? (uint32_t)s->kind->set->loop->now - s->moved : 0;
+    return s->out ? (uint32_t)s->kind->set->loop->now - s->out->moved : 0;
 }
 
 static inline bool stream_closed(const struct stream *s)

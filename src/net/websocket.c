@@ -99,24 +99,29 @@ void websocket_close(struct websocket *ws, uint16_t code, const char *reason)
 static bool message_append(struct websocket *ws, struct slice bytes)
 {
     struct stream_set *set = ws->stream.kind->set;
-    if (!ws->message)
-        ws->message = calloc(1, sizeof *ws->message);
-    if (!ws->message)
+    struct websocket_more *more = stream_more(&ws->stream);
+    if (!more)
         return false;
-    set->memory -= ws->message->cap;
-    buf_append_slice(ws->message, bytes);
-    set->memory += ws->message->cap;
-    return !ws->message->failed;
+    set->memory -= more->message.cap;
+    buf_append_slice(&more->message, bytes);
+    set->memory += more->message.cap;
+    return !more->message.failed;
+}
+
+static bool message_begun(const struct websocket *ws)
+{
+    return ws->stream.more && websocket_more(ws)->message.n;
 }
 
 static void message_free(struct websocket *ws)
 {
-    if (ws->message) {
-        ws->stream.kind->set->memory -= ws->message->cap;
-        buf_free(ws->message);
-    }
-    free(ws->message);
-    ws->message = NULL;
+    struct websocket_more *more = websocket_more(ws);
+    if (!more)
+        return;
+    ws->stream.kind->set->memory -= more->message.cap;
+    buf_free(&more->message);
+    memset(&more->reader, 0, sizeof more->reader);
+    stream_less(&ws->stream);
 }
 
 /* ---- requests and the handshake ---------------------------------------------------------- */
@@ -299,7 +304,7 @@ static size_t read_body(struct websocket *ws, struct http_head *request, struct 
         stream_close(&ws->stream);
         return in.n;
     }
-    ws->reader.left = request->body_size - behind.n;
+    websocket_more(ws)->reader.left = request->body_size - behind.n;
     if (http_has_token(request, "expect", "100-continue"))
         stream_write(&ws->stream, SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
     stream_set_timer(&ws->stream, WEBSOCKET_REQUEST_MS);
@@ -311,13 +316,14 @@ static size_t read_more_body(struct websocket *ws, struct slice in)
 {
     struct http_head request;
     const char *why;
-    if (in.n > ws->reader.left)
-        in.n = (size_t)ws->reader.left;
-    ws->reader.left -= in.n;
+    uint64_t *left = &websocket_more(ws)->reader.left;
+    if (in.n > *left)
+        in.n = (size_t)*left;
+    *left -= in.n;
     if (!message_append(ws, in)) {
         stream_close(&ws->stream);
-    } else if (ws->reader.left == 0) {
-        struct buf whole = *ws->message;
+    } else if (*left == 0) {
+        struct buf whole = websocket_more(ws)->message;
         if (http_parse_request(buf_slice(&whole), &request, &why) != HTTP_OK) {
             stream_close(&ws->stream); /* cannot be: it was one before */
         } else {
@@ -335,7 +341,7 @@ static size_t read_request(struct websocket *ws, struct slice all)
     struct http_head request;
     const char *why = NULL;
     struct slice in = all;
-    if (ws->message)
+    if (message_begun(ws))
         return read_more_body(ws, in);
     if (!read_introduction(ws, &in))
         return 0;
@@ -370,7 +376,7 @@ static size_t read_requests(struct websocket *ws, struct slice in)
         }
         size_t used = read_request(ws, slice_skip(in, done));
         done += used;
-        if (used == 0 || (ws->state == WEBSOCKET_HANDSHAKE && !ws->message))
+        if (used == 0 || (ws->state == WEBSOCKET_HANDSHAKE && !message_begun(ws)))
             break;
     }
     /* What comes in front of the answer is left to the kernel; but as long as nothing does, we listen, and
@@ -415,7 +421,7 @@ static size_t read_response(struct websocket *ws, struct slice in)
     if (result == HTTP_MORE)
         return 0;
     char accept[HANDSHAKE_ACCEPT];
-    handshake_accept(accept, (const char *)ws->message->p);
+    handshake_accept(accept, (const char *)websocket_more(ws)->message.p);
     message_free(ws);
     size_t count;
     const struct http_field *field;
@@ -466,7 +472,7 @@ static void receive_data(struct websocket *ws, const struct frame *f)
         fail(ws, CLOSE_UNSUPPORTED, "only text messages are understood here");
         return;
     }
-    if (f->last && !ws->message) {
+    if (f->last && !message_begun(ws)) {
         websocket_kind(ws)->on_message(ws, f->opcode, f->payload);
         return;
     }
@@ -475,21 +481,40 @@ static void receive_data(struct websocket *ws, const struct frame *f)
         return;
     }
     if (f->last) {
-        websocket_kind(ws)->on_message(ws, f->opcode, buf_slice(ws->message));
+        websocket_kind(ws)->on_message(ws, f->opcode, buf_slice(&websocket_more(ws)->message));
         message_free(ws);
+    }
+}
+
+/* In the middle of a message the reader is kept; between two it is a fresh one. */
+static void keep_reader(struct websocket *ws, const struct frame_reader *reader)
+{
+    struct websocket_more *more = websocket_more(ws);
+    if (reader->message && !stream_ending(&ws->stream)) {
+        more = stream_more(&ws->stream);
+        if (more)
+            more->reader = *reader;
+        else
+            fail(ws, CLOSE_SERVER_ERROR, "out of memory");
+    } else if (more) {
+        memset(&more->reader, 0, sizeof more->reader);
+        stream_less(&ws->stream);
     }
 }
 
 static size_t read_frames(struct websocket *ws, uint8_t *p, size_t n)
 {
     const struct websocket_kind *kind = websocket_kind(ws);
+    struct frame_reader reader = {0};
     size_t done = 0;
+    if (ws->stream.more)
+        reader = websocket_more(ws)->reader;
     while (ws->state == WEBSOCKET_CLOSING ? !stream_ending(&ws->stream)
                                           : stream_readable(&ws->stream)) {
         struct frame f;
         size_t used;
         enum frame_event event =
-            frame_read(&ws->reader, kind->server, kind->max_message, p + done, n - done, &used, &f);
+            frame_read(&reader, kind->server, kind->max_message, p + done, n - done, &used, &f);
         done += used;
         if (event == FRAME_MORE)
             break;
@@ -500,6 +525,7 @@ static size_t read_frames(struct websocket *ws, uint8_t *p, size_t n)
         else
             receive_data(ws, &f);
     }
+    keep_reader(ws, &reader);
     return done;
 }
 
@@ -531,7 +557,7 @@ static void on_timer(struct stream *s)
 {
     struct websocket *ws = websocket_of(s);
     uint32_t patience = ws->state == WEBSOCKET_KEPT ? WEBSOCKET_KEPT_MS : WEBSOCKET_CLOSE_MS;
-    if ((ws->state == WEBSOCKET_CLOSING || ws->state == WEBSOCKET_KEPT) && s->queued &&
+    if ((ws->state == WEBSOCKET_CLOSING || ws->state == WEBSOCKET_KEPT) && stream_queued(s) &&
         stream_stuck_ms(s) < patience)
         stream_set_timer(s, patience); /* our close, or the answer, is still on its way */
     else if (ws->state == WEBSOCKET_CLOSING || ws->state == WEBSOCKET_KEPT)
@@ -552,19 +578,19 @@ static void on_closed(struct stream *s)
 
 void websocket_kind_init(struct websocket_kind *kind, struct stream_set *set, void *ctx)
 {
-    kind->stream = (struct stream_kind){.source = stream_source,
-                                        .set = set,
-                                        .ctx = ctx,
-                                        .on_input = on_input,
-                                        .on_drained = on_drained,
-                                        .on_timer = on_timer,
-                                        .on_closed = on_closed};
+    kind->stream =
+        (struct stream_kind){.source = stream_source,
+                             .more = sizeof(struct websocket_more) - sizeof(struct stream_more),
+                             .set = set,
+                             .ctx = ctx,
+                             .on_input = on_input,
+                             .on_drained = on_drained,
+                             .on_timer = on_timer,
+                             .on_closed = on_closed};
 }
 
 static void websocket_init(struct websocket *ws)
 {
-    ws->reader = (struct frame_reader){0};
-    ws->message = NULL;
     ws->code = CLOSE_ABNORMAL;
     ws->state = WEBSOCKET_HANDSHAKE;
     ws->introduced = false;
@@ -590,9 +616,18 @@ void websocket_open_detached(struct websocket *ws, const struct websocket_kind *
 
 void websocket_adopt(struct websocket *ws, struct websocket *from)
 {
-    ws->reader = from->reader;
-    ws->message = from->message;
-    from->message = NULL;
+    struct websocket_more *had = websocket_more(from),
+                          *more = had ? stream_more(&ws->stream) : NULL;
+    if (had && !more) {
+        stream_close(&ws->stream);
+        stream_close(&from->stream);
+        return;
+    }
+    if (had) {
+        *more = *had;
+        memset(had, 0, sizeof *had);
+        stream_less(&from->stream);
+    }
     stream_adopt(&ws->stream, &from->stream);
 }
 

@@ -59,18 +59,23 @@ enum websocket_state {
     WEBSOCKET_ENDED,
 };
 
-struct websocket {
-    struct stream stream;
-    struct frame_reader reader;
-    struct buf *message; /* what has come of a message or a request in pieces; NULL: none is */
-    uint16_t code;       /* what the connection was closed with: a close_code */
-    uint8_t state;       /* enum websocket_state */
-    bool introduced;     /* nothing but requests are awaited: no PROXY header any more */
-    bool kept;           /* the request under way is not the last */
-    struct ip peer; /* whom it is known by: set by the owner, behind a trusted proxy its client */
+/* While a message or a request comes in pieces. */
+struct websocket_more {
+    struct stream_more stream;
+    struct frame_reader reader; /* of a request's body: only `left` */
+    struct buf message;         /* what has come of it */
 };
 
-/* Fills in what lies between the two layers. */
+struct websocket {
+    struct stream stream;
+    struct ip peer; /* whom it is known by: set by the owner, behind a trusted proxy its client */
+    uint16_t code;  /* what the connection was closed with: a close_code */
+    uint8_t state : 6;   /* enum websocket_state */
+    bool introduced : 1; /* nothing but requests are awaited: no PROXY header any more */
+    bool kept : 1;       /* the request under way is not the last */
+};
+
+/* Fills in what lies between the two layers. Behind a struct websocket_more its owner may have more. */
 void websocket_kind_init(struct websocket_kind *kind, struct stream_set *set, void *ctx);
 
 /* Takes over an accepted socket; -errno: it is closed, and on_closed is not called. */
@@ -123,6 +128,11 @@ void websocket_close(struct websocket *ws, uint16_t code, const char *reason);
 static inline const struct websocket_kind *websocket_kind(const struct websocket *ws)
 {
     return (const struct websocket_kind *)(const void *)ws->stream.kind;
+}
+
+static inline struct websocket_more *websocket_more(const struct websocket *ws)
+{
+    return (struct websocket_more *)(void *)ws->stream.more;
 }
 
 static inline struct websocket *websocket_of(struct stream *s)

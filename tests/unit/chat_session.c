@@ -127,7 +127,7 @@ static void a_message_that_never_ends_keeps_what_has_come_and_no_more(void **sta
         container_of(hub_find(&host_chat.hub, SLICE("alice"))->sessions.next, struct session, link);
     client_send_raw(&c, "\x01\xff\0\0\0\0\0\0\xff\xff\0\0\0\0{", 15);
     host_pump();
-    assert_null(s->ws.message); /* the length is not in its shortest form */
+    assert_null(s->ws.stream.more); /* the length is not in its shortest form */
     client_expect_close(&c, 1002);
     client_close(&c);
 
@@ -135,8 +135,8 @@ static void a_message_that_never_ends_keeps_what_has_come_and_no_more(void **sta
     s = container_of(hub_find(&host_chat.hub, SLICE("bob"))->sessions.next, struct session, link);
     client_send_raw(&c, "\x01\xfe\xff\xff\0\0\0\0{", 9);
     host_pump();
-    assert_int_equal(s->ws.message->n, 1);
-    assert_in_range(s->ws.message->cap, 1, 1024);
+    assert_int_equal(websocket_more(&s->ws)->message.n, 1);
+    assert_in_range(websocket_more(&s->ws)->message.cap, 1, 1024);
     for (int i = 0; i < 65534; i += 1057) {
         uint8_t part[1057] = {0};
         client_send_raw(&c, part, sizeof part);
@@ -146,8 +146,8 @@ static void a_message_that_never_ends_keeps_what_has_come_and_no_more(void **sta
         client_send_frame(&c, 0x00, "", 0);
         host_pump();
     }
-    assert_int_equal(s->ws.message->n, 65535);
-    assert_in_range(s->ws.message->cap, 65535, 131072);
+    assert_int_equal(websocket_more(&s->ws)->message.n, 65535);
+    assert_in_range(websocket_more(&s->ws)->message.cap, 65535, 131072);
     client_send_frame(&c, 0x00, "xx", 2);
     client_expect_close(&c, 1009);
     client_close(&c);
@@ -241,7 +241,7 @@ static uint64_t waiting(const char *user)
     uint64_t queued = 0;
     LIST_EACH(link, &hub_find(&host_chat.hub, slice_str(user))->sessions)
     {
-        queued += container_of(link, struct session, link)->ws.stream.queued;
+        queued += stream_queued(&container_of(link, struct session, link)->ws.stream);
     }
     return queued;
 }

@@ -77,7 +77,7 @@ static size_t on_input(struct stream *s, uint8_t *p, size_t n)
 
 static void on_drained(struct stream *s)
 {
-    assert_true(s->queued < STREAM_LOW);
+    assert_true(stream_queued(s) < STREAM_LOW);
     one.drained++;
     if (one.refill && one.drained < 20) {
         uint8_t bytes[1000] = {0};
@@ -222,7 +222,7 @@ static void input_is_handed_up_as_it_comes(void **state)
     assert_got(70010);
     assert_true(one.largest <= STREAM_READ);
     assert_int_equal(set.bytes_in, 70010);
-    assert_null(one.s.rest);
+    assert_null(one.s.more);
 }
 
 static void what_is_not_used_comes_again_with_what_follows(void **state)
@@ -241,7 +241,7 @@ static void what_is_not_used_comes_again_with_what_follows(void **state)
     peer_writes(sent, 1);
     turn();
     assert_got(sent + 1);
-    assert_null(one.s.rest);
+    assert_null(one.s.more);
 }
 
 static void every_use_of_a_part_loses_nothing_and_gives_nothing_twice(void **state)
@@ -356,14 +356,14 @@ static void back_pressure_stops_the_reading_above_the_high_mark(void **state)
     shrink_the_send_buffer();
     stream_writes(0, STREAM_HIGH + 20000);
     turn(); /* the kernel takes some of it */
-    assert_true(one.s.queued > STREAM_HIGH);
+    assert_true(stream_queued(&one.s) > STREAM_HIGH);
     assert_false(stream_readable(&one.s));
     peer_writes(0, 100);
     turns(3);
     assert_int_equal(one.inputs, 0);
     peer_reads(0, STREAM_HIGH + 20000);
     turns(2);
-    assert_int_equal(one.s.queued, 0);
+    assert_int_equal(stream_queued(&one.s), 0);
     assert_got(100);
 }
 
@@ -381,7 +381,7 @@ static void a_reader_that_answers_more_than_is_taken_is_held_and_loses_nothing(v
         ssize_t n = sent < ALL ? write(one.peer, bytes, sizeof bytes) : 0;
         sent += n > 0 ? (size_t)n : 0;
         turn();
-        assert_true(one.s.queued <= STREAM_HIGH + 1000);
+        assert_true(stream_queued(&one.s) <= STREAM_HIGH + 1000);
         n = read(one.peer, bytes, 3000);
         for (ssize_t i = 0; i < n; i++)
             assert_int_equal(bytes[i], pattern(back++));
@@ -398,10 +398,10 @@ static void all_that_was_written_in_a_turn_leaves_in_one_call(void **state)
     for (size_t i = 0; i < 20000; i += 100) /* some chunks */
         stream_writes(i, 100);
     assert_int_equal(set.writes, 0);
-    assert_int_equal(one.s.queued, 20000);
+    assert_int_equal(stream_queued(&one.s), 20000);
     turn();
     assert_int_equal(set.writes, 1);
-    assert_int_equal(one.s.queued, 0);
+    assert_int_equal(stream_queued(&one.s), 0);
     assert_int_equal(set.bytes_out, 20000);
     peer_reads(0, 20000);
     turn();
@@ -424,7 +424,7 @@ static void a_full_kernel_buffer_is_waited_for_without_spinning(void **state)
     for (size_t i = 0; i < 300000; i += 1000)
         stream_writes(i, 1000);
     turn();
-    assert_true(one.s.queued > 0 && one.s.queued < 300000);
+    assert_true(stream_queued(&one.s) > 0 && stream_queued(&one.s) < 300000);
     uint64_t writes = set.writes;
     for (int i = 0; i < 5; i++)
         assert_int_equal(turn(), 0);
@@ -433,7 +433,7 @@ static void a_full_kernel_buffer_is_waited_for_without_spinning(void **state)
     turn();
     assert_int_equal(set.writes, writes);
     peer_reads(0, 300100);
-    assert_int_equal(one.s.queued, 0);
+    assert_int_equal(stream_queued(&one.s), 0);
     assert_int_equal(set.bytes_out, 300100);
 }
 
@@ -471,7 +471,7 @@ static void on_drained_is_called_once_for_each_time_it_was_asked_for(void **stat
     stream_writes(0, 90000);
     stream_want_drained(&one.s);
     turns(3);
-    assert_true(one.s.queued > STREAM_LOW);
+    assert_true(stream_queued(&one.s) > STREAM_LOW);
     assert_int_equal(one.drained, 1);
     peer_reads(0, 90000);
     turns(3);
@@ -540,7 +540,7 @@ static void closing_inside_on_input_ends_it_at_the_end_of_the_turn(void **state)
     turn();
     assert_int_equal(one.inputs, 1);
     assert_int_equal(one.closed, 1);
-    assert_null(one.s.rest);
+    assert_null(one.s.more);
     char c;
     ssize_t n = read(one.peer, &c, 1);
     assert_true(n == 0 || (n < 0 && errno == ECONNRESET)); /* the end of it */
@@ -585,7 +585,7 @@ static void a_peer_that_ends_while_bytes_are_queued_closes(void **state)
     shrink_the_send_buffer();
     stream_writes(0, 90000);
     turn();
-    assert_true(one.s.queued > 0);
+    assert_true(stream_queued(&one.s) > 0);
     close(one.peer);
     one.peer = -1;
     turns(2);

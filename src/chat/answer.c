@@ -26,7 +26,7 @@ struct answer {
 /* The one under way, or NULL. */
 static struct answer *answer_find(const struct session *s)
 {
-    return s->held ? s->held->answer : NULL;
+    return s->holding ? session_more(s)->answer : NULL;
 }
 
 static struct answer *answer_of(const struct session *s)
@@ -48,7 +48,7 @@ static struct answer *answer_new(struct session *s, enum answer_part part, struc
     a->part = part;
     list_init(&a->link);
     buf_append_slice(&a->ref, ref);
-    s->held->answer = a;
+    session_more(s)->answer = a;
     return a;
 }
 
@@ -61,7 +61,7 @@ void answer_free(struct session *s)
     store_read_end(&a->read);
     buf_free(&a->ref);
     free(a);
-    s->held->answer = NULL;
+    session_more(s)->answer = NULL;
 }
 
 bool answer_is_in_frame(const struct session *s)

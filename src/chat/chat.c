@@ -223,6 +223,7 @@ enum store_status chat_open(struct chat *chat, struct stream_set *set,
                                          .on_timer = on_timer,
                                          .on_closed = on_closed};
     websocket_kind_init(&chat->kind, set, chat);
+    chat->kind.stream.more = sizeof(struct session_more) - sizeof(struct stream_more);
     list_init(&chat->waiting);
     list_init(&chat->unregistered);
     list_init(&chat->ended);

@@ -30,6 +30,24 @@ struct poll {
     char origin[];
 };
 
+/* It has to do with that one now. Out of memory: it is closed. */
+static bool join(struct session *s, struct poll *p)
+{
+    struct session_more *more = stream_more(&s->ws.stream);
+    if (more)
+        more->poll = p;
+    else
+        stream_close(&s->ws.stream);
+    return more;
+}
+
+static void leave(struct session *s)
+{
+    if (session_more(s))
+        session_more(s)->poll = NULL;
+    stream_less(&s->ws.stream);
+}
+
 /* ---- answers ----------------------------------------------------------------------------- */
 
 /* The header lines of an answer to a page of that origin. */
@@ -54,7 +72,7 @@ static void answer(struct poll *p, struct session **waits, const char *type, str
 {
     struct session *c = *waits;
     *waits = NULL;
-    c->poll = NULL;
+    leave(c);
     if (c->leaving && !stream_queued(&p->session->ws.stream))
         c->ws.kept = false;
     websocket_respond(&c->ws, 200, type,
@@ -115,7 +133,7 @@ static void continue_answer(struct poll *p)
     if (p->left == 0) {
         struct session *c = p->get;
         p->get = NULL;
-        c->poll = NULL;
+        leave(c);
         websocket_responded(&c->ws);
         if (c->leaving)
             session_leave(c);
@@ -168,7 +186,7 @@ static void begin_answer(struct poll *p)
 
 static void on_output(struct stream *stream)
 {
-    struct poll *p = session_of(websocket_of(stream))->poll;
+    struct poll *p = session_poll(session_of(websocket_of(stream)));
     /* A GET that went away takes the session with it: what is lost must not look as if it had arrived. */
     if (!p->get || stream_ending(&p->get->ws.stream) || stream_closed(stream) ||
         !stream_queued(stream))
@@ -198,8 +216,9 @@ static size_t on_input(struct stream *stream, uint8_t *bytes, size_t n)
     }
     if (s->ws.state != WEBSOCKET_OPEN || stream_ending(stream))
         done = n;
-    if (done == n && s->poll->post)
-        answer_post(s->poll);
+    struct poll *p = session_poll(s);
+    if (done == n && p->post)
+        answer_post(p);
     return done;
 }
 
@@ -289,9 +308,9 @@ static void fail(struct poll *p)
 static void poll_end(struct poll *p)
 {
     struct session *s = p->session;
-    s->poll = NULL;
+    leave(s);
     if (p->get && p->left) {
-        p->get->poll = NULL;
+        leave(p->get);
         stream_close(&p->get->ws.stream);
     } else if (p->get) {
         answer_get(p, SLICE("1"));
@@ -299,7 +318,7 @@ static void poll_end(struct poll *p)
     if (p->post)
         answer_post(p);
     if (p->probe) {
-        p->probe->poll = NULL;
+        leave(p->probe);
         websocket_close(&p->probe->ws, CLOSE_NORMAL, "");
     }
     poll_free(session_chat(s), p);
@@ -307,7 +326,7 @@ static void poll_end(struct poll *p)
 
 void polling_closed(struct session *s)
 {
-    struct poll *p = s->poll;
+    struct poll *p = session_poll(s);
     if (!p)
         return;
     if (p->session == s) {
@@ -322,14 +341,15 @@ void polling_closed(struct session *s)
             p->post = NULL;
         fail(p);
     }
-    s->poll = NULL;
+    leave(s);
 }
 
 /* ---- the upgrade ------------------------------------------------------------------------- */
 
 bool polling_is_probe(const struct session *s)
 {
-    return s->poll && s->poll->probe == s;
+    const struct poll *p = session_poll(s);
+    return p && p->probe == s;
 }
 
 /* The client holds back what it has to say until the GET that it has under way is over. */
@@ -341,7 +361,7 @@ static void end_get(struct poll *p)
 
 void polling_timer(struct session *w)
 {
-    struct poll *p = w->poll;
+    struct poll *p = session_poll(w);
     int64_t passed = (uint32_t)((uint32_t)w->ws.stream.kind->set->loop->now - w->opened);
     if (passed >= POLLING_UPGRADE_MS) {
         websocket_close(&w->ws, CLOSE_POLICY, "the upgrade took over 10 s");
@@ -355,7 +375,7 @@ void polling_timer(struct session *w)
 /* At the end of a turn, so that nothing of either session is under way. */
 static void take_over(struct session *w)
 {
-    struct poll *p = w->poll;
+    struct poll *p = session_poll(w);
     struct session *s = p->session;
     if (stream_ending(&s->ws.stream))
         return; /* with this turn it ends, and w with it */
@@ -365,14 +385,15 @@ static void take_over(struct session *w)
     }
     if (p->get)
         answer_get(p, SLICE("6"));
-    w->poll = s->poll = NULL;
+    leave(w);
+    leave(s);
     poll_free(session_chat(s), p);
     websocket_adopt(&s->ws, &w->ws);
 }
 
 void polling_probe(struct session *w, struct slice packet)
 {
-    struct poll *p = w->poll;
+    struct poll *p = session_poll(w);
     if (!session_charge(w)) {
         websocket_close(&w->ws, CLOSE_POLICY, "more packets than the rate allows");
     } else if (slice_eq(packet, SLICE("2probe"))) {
@@ -389,7 +410,7 @@ void polling_probe(struct session *w, struct slice packet)
 
 bool polling_drained(struct session *c)
 {
-    struct poll *p = c->poll;
+    struct poll *p = session_poll(c);
     if (!p || p->session == c)
         return false;
     if (p->get == c)
@@ -502,8 +523,9 @@ static void take_get(const struct call *call, struct poll *p)
         refuse(call, 400, TEXT, "", SLICE(""));
         return;
     }
+    if (!join(call->c, p))
+        return;
     p->get = call->c;
-    call->c->poll = p;
     on_output(&p->session->ws.stream);
 }
 
@@ -518,8 +540,9 @@ static void take_post(const struct call *call)
         refuse(call, 400, TEXT, "", SLICE(""));
         return;
     }
+    if (!join(call->c, p))
+        return;
     p->post = call->c;
-    call->c->poll = p;
     if (body.n)
         stream_give(&p->session->ws.stream, body);
     else
@@ -541,11 +564,15 @@ static void open_polling(const struct call *call)
     }
     websocket_open_detached(&s->ws, &chat->polling);
     s->ws.peer = c->ws.peer;
-    s->poll = p;
     p->session = s;
     chat->strangers++;
     session_start(s);
     session_opened(s);
+    if (!join(s, p)) {
+        poll_free(chat, p);
+        refuse(call, 503, TEXT, "", SLICE("Out of memory.\n"));
+        return;
+    }
     socketio_open(s, p->sid);
     if (++c->handshakes == POLLING_HANDSHAKES)
         c->ws.kept = false;
@@ -563,9 +590,8 @@ static void open_websocket(const struct call *call)
         socketio_open(c, NULL);
     } else if (p->probe) {
         websocket_close(&c->ws, CLOSE_POLICY, "another upgrade of this session is under way");
-    } else {
+    } else if (join(c, p)) {
         c->framing = FRAMING_SOCKETIO;
-        c->poll = p;
         p->probe = c;
         polling_timer(c);
     }

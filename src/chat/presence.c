@@ -94,6 +94,12 @@ static void link_out(struct hub *hub, const struct watch_link *link)
         link_of(hub, link->next)->prev = link->prev;
 }
 
+/* The session's list, or NULL. */
+static struct watcher *watcher_by(const struct session *s)
+{
+    return s->ws.stream.more ? session_more(s)->watcher : NULL;
+}
+
 /* ---- lists ------------------------------------------------------------------------------- */
 
 /* Gives the watcher a number. -ENOMEM. */
@@ -123,15 +129,17 @@ int presence_begin(struct session *s, uint32_t n)
     presence_end(s);
     if (n == 0)
         return 0;
-    struct watcher *w = malloc(watcher_size(n));
+    struct session_more *more = stream_more(&s->ws.stream);
+    struct watcher *w = more ? malloc(watcher_size(n)) : NULL;
     if (!w || watcher_enter(hub, w)) {
         free(w);
+        stream_less(&s->ws.stream);
         return -ENOMEM;
     }
     s->ws.stream.kind->set->memory += sizeof *w;
     w->session = s;
     w->n = 0;
-    s->watcher = w;
+    more->watcher = w;
     return 0;
 }
 
@@ -154,7 +162,7 @@ static uint32_t find_stranger(const struct watcher *w, struct watch_link hash)
 int presence_add(struct session *s, struct slice id)
 {
     struct chat *chat = session_chat(s);
-    struct watcher *w = s->watcher;
+    struct watcher *w = watcher_by(s);
     if (are_known(chat, online_name(s->user), id)) {
         if (first_of(chat, id) >> 8 == w->number) /* a session's list is made in one go */
             return 0;
@@ -174,7 +182,7 @@ int presence_add(struct session *s, struct slice id)
 void presence_end(struct session *s)
 {
     struct hub *hub = &session_chat(s)->hub;
-    struct watcher *w = s->watcher;
+    struct watcher *w = watcher_by(s);
     if (!w)
         return;
     for (uint32_t i = 0; i < w->n; i++)
@@ -184,7 +192,8 @@ void presence_end(struct session *s)
     hub->watchers[w->number].vacant = hub->watcher_vacant;
     hub->watcher_vacant = w->number;
     free(w);
-    s->watcher = NULL;
+    session_more(s)->watcher = NULL;
+    stream_less(&s->ws.stream);
 }
 
 /* ---- what is told ------------------------------------------------------------------------ */
@@ -231,10 +240,11 @@ static void meet(struct chat *chat, struct slice watching, struct slice id)
     LIST_EACH(link, &user->sessions)
     {
         struct session *s = container_of(link, struct session, link);
-        uint32_t place = s->watcher ? find_stranger(s->watcher, hash) : 0;
-        if (!s->watcher || place == s->watcher->n)
+        struct watcher *w = watcher_by(s);
+        uint32_t place = w ? find_stranger(w, hash) : 0;
+        if (!w || place == w->n)
             continue;
-        if (!link_in(chat, s->watcher, place, id))
+        if (!link_in(chat, w, place, id))
             stream_close(&s->ws.stream);
         else if (hub_find(&chat->hub, id))
             tell(s, id, true);

@@ -15,8 +15,6 @@
 /* Every session is looked at this often at least, so that a reader that gets stuck is noticed
    before its 20 s are over. */
 #define SESSION_TICK_MS 10000
-/* Events over the rate, since a second's worth of it was last left over, that are a flood. */
-#define SESSION_FLOOD 500
 /* After so many of them it is not listened to for a moment: what a flood can cost has a limit, and the
    kernel holds it up meanwhile. */
 #define SESSION_REST 16
@@ -24,8 +22,6 @@
 /* Of those whose rest is over so many are listened to again at a time: what all of them have waiting
    would hold up the others. */
 #define SESSION_RESUMES 8
-/* Sends that wait for their commit before no more is read from a connection. */
-#define SESSION_PENDING 1024
 
 /* How many connections at their full rate one user may have: a device that floods does not silence
    his others, and many connections do not get him many times the rate. */
@@ -69,7 +65,7 @@ void session_start(struct session *s)
     chat->stats.accepted++;
     list_append(&chat->unregistered, &s->link);
     s->opened = session_now(s);
-    s->expires = INT64_MAX;
+    s->expires = UINT32_MAX;
 }
 
 void session_opened(struct session *s)
@@ -81,12 +77,13 @@ void session_opened(struct session *s)
 
 static void held_free(struct session *s)
 {
-    if (s->held) {
-        s->ws.stream.kind->set->memory -= s->held->frames.cap;
-        buf_free(&s->held->frames);
-    }
-    free(s->held);
-    s->held = NULL;
+    if (!s->holding)
+        return;
+    struct buf *held = &session_more(s)->held;
+    s->ws.stream.kind->set->memory -= held->cap;
+    buf_free(held);
+    s->holding = false;
+    stream_less(&s->ws.stream);
 }
 
 static void session_free(struct session *s)
@@ -105,7 +102,7 @@ static void session_forget(struct session *s)
     list_append(&chat->unregistered, &s->link);
     struct online *user = s->user;
     s->user = NULL;
-    chat->strangers += user && s->poll;
+    chat->strangers += user && session_poll(s);
     if (!user || --user->count)
         return;
     presence_changed(chat, user);
@@ -156,7 +153,7 @@ void session_settled(struct session *s)
 
 void session_resume(struct session *s)
 {
-    if (s->ws.stream.flags & STREAM_PAUSED && !s->held && !s->resting && may_send(s))
+    if (s->ws.stream.flags & STREAM_PAUSED && !s->holding && !s->resting && may_send(s))
         stream_resume(&s->ws.stream);
 }
 
@@ -166,8 +163,8 @@ void session_leave(struct session *s)
     s->leaving = true;
     /* Who waits for the answer of another session gets it first; who is about to take its place brings the word of
        it. */
-    if (s->pending || s->held || s->ws.state == WEBSOCKET_ENDED || s->ws.state == WEBSOCKET_ASKED ||
-        polling_is_probe(s))
+    if (s->pending || s->holding || s->ws.state == WEBSOCKET_ENDED ||
+        s->ws.state == WEBSOCKET_ASKED || polling_is_probe(s))
         return;
     if (s->ws.state == WEBSOCKET_KEPT && session_chat(s)->polls_n) {
         stream_set_timer(&s->ws.stream, WEBSOCKET_CLOSE_MS); /* or is about to ask */
@@ -203,11 +200,11 @@ static void send_now(struct session *s, struct slice text)
 static void send_in_turn(struct session *s, struct slice text)
 {
     uint8_t head[FRAME_MAX_HEAD];
-    if (!s->held || text.n == 0) {
+    if (!s->holding || text.n == 0) {
         send_now(s, text);
         return;
     }
-    struct buf *frames = &s->held->frames;
+    struct buf *frames = &session_more(s)->held;
     s->ws.stream.kind->set->memory -= frames->cap;
     buf_append(frames, head, frame_write_head(head, FRAME_TEXT, text.n));
     buf_append_slice(frames, text);
@@ -249,13 +246,11 @@ static int64_t session_check_silence(struct session *s)
     return idle - silent;
 }
 
-/* ms until the token expires, at most an hour so that no difference overflows. */
+/* ms until the token expires, at most an hour. */
 static int64_t until_expiry(const struct session *s)
 {
-    int64_t now = clock_wall_ms(session_chat(s)->options.clock);
-    if (s->expires > now + 3600000)
-        return 3600000;
-    return s->expires - now;
+    int64_t left = (int64_t)s->expires * 1000 - clock_wall_ms(session_chat(s)->options.clock);
+    return s->expires == UINT32_MAX ? 3600000 : min64(left, 3600000);
 }
 
 /* Whether its turn has come among those whose rest is over. */
@@ -272,7 +267,7 @@ static bool session_may_resume(const struct session *s)
    connection is cut. */
 static void session_drop_answer(struct session *s)
 {
-    if (s->held && answer_is_in_frame(s))
+    if (answer_is_in_frame(s))
         stream_close(&s->ws.stream);
     answer_free(s);
     held_free(s);
@@ -393,21 +388,30 @@ static void session_evict(struct session *s)
     session_close(oldest, CLOSE_TOO_MANY, "too many connections of this user");
 }
 
+/* In whole seconds, the last one begun counts. */
+static uint32_t expiry(const struct jwt *token)
+{
+    int64_t s = token->expires_ms / 1000 + (token->expires_ms % 1000 > 0);
+    return s < UINT32_MAX ? (uint32_t)s : UINT32_MAX;
+}
+
 int session_register(struct session *s, const struct jwt *token)
 {
     struct chat *chat = session_chat(s);
-    s->expires = token->expires_ms;
-    s->issued = jwt_issued(token);
+    s->expires = expiry(token);
     stream_set_timer(&s->ws.stream, min64(tick(s), until_expiry(s)));
-    if (s->user)
+    if (s->user) {
+        s->issued = jwt_issued(token);
         return 0;
+    }
     struct online *online = hub_enter(&chat->hub, slice_of(token->user, token->user_n));
     if (!online)
         return -ENOMEM;
     list_remove(&s->link);
     list_append(&online->sessions, &s->link);
     s->user = online;
-    chat->strangers -= s->poll != NULL;
+    s->issued = jwt_issued(token);
+    chat->strangers -= session_poll(s) != NULL;
     if (online->count++ == 0) {
         bucket_init(&online->bucket, session_now(s), user_rate(s));
         presence_changed(chat, online);
@@ -430,13 +434,13 @@ void session_send(struct session *s, const struct event *e)
 
 int session_hold(struct session *s)
 {
-    s->held = calloc(1, sizeof *s->held);
-    return s->held ? 0 : -ENOMEM;
+    s->holding = stream_more(&s->ws.stream);
+    return s->holding ? 0 : -ENOMEM;
 }
 
 void session_release(struct session *s)
 {
-    stream_write(&s->ws.stream, buf_slice(&s->held->frames));
+    stream_write(&s->ws.stream, buf_slice(&session_more(s)->held));
     held_free(s);
     if (s->leaving)
         session_leave(s);
@@ -484,8 +488,8 @@ static void send_live(struct session *s, struct slice text)
     if (s->ws.state != WEBSOCKET_OPEN)
         return;
     /* In front of what is live there may be the end of an answer, which does not count. */
-    size_t answers = s->held ? 0 : 2 * STREAM_HIGH;
-    size_t waiting = s->held ? s->held->frames.n : stream_queued(&s->ws.stream);
+    size_t answers = s->holding ? 0 : 2 * STREAM_HIGH;
+    size_t waiting = s->holding ? session_more(s)->held.n : stream_queued(&s->ws.stream);
     if (waiting + text.n > session_chat(s)->options.max_queue + answers) {
         session_chat(s)->stats.too_slow++;
         session_close(s, CLOSE_TOO_SLOW, "more events wait than --max-queue allows");

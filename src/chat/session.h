@@ -15,35 +15,46 @@
 struct answer;
 struct jwt;
 
-/* While a long answer is under way, and what waits behind it. */
-struct held {
-    struct answer *answer; /* answer.h's; NULL: it is through */
-    struct buf frames;
+/* What few sessions have. */
+struct session_more {
+    struct websocket_more ws;
+    struct answer *answer;   /* answer.h's, while it holds; NULL: it is through */
+    struct buf held;         /* likewise the frames that wait behind it */
+    struct watcher *watcher; /* presence.h's: whom it watches; NULL: nobody */
+    struct poll *poll;       /* polling.h's, of all that have to do with it; NULL: nothing */
+    struct typing *typing;   /* typing.h's: whom it writes to, the latest first */
 };
 
 struct session {
     struct websocket ws;
-    struct online *user;     /* NULL: not registered */
-    struct list link;        /* in its user's list, or in chat->ended or chat->unregistered */
-    struct held *held;       /* NULL: it does not hold */
-    struct watcher *watcher; /* presence.h's: whom it watches; NULL: nobody */
-    struct poll *poll;       /* polling.h's, of all that have to do with it; NULL: nothing */
-    struct typing *typing;   /* typing.h's: whom it writes to, the latest first */
-    int64_t expires;         /* wall clock, ms: the token's end; INT64_MAX: never */
-    uint32_t issued;         /* seconds since 1970: the token; 0: it does not say */
-    uint32_t opened;         /* loop->now, truncated: the upgrade, before it the accept */
-    uint32_t beat;           /* of Socket.IO, likewise: the last heartbeat */
-    struct bucket bucket;    /* events that it may send now */
-    uint16_t pending;        /* sends of its that wait for their commit */
-    uint16_t refusals;       /* events over the rate, since it last kept well below it */
-    uint8_t handshakes;      /* polling.h's: sessions that this connection opened */
-    uint8_t framing;         /* enum framing */
-    uint8_t stage;           /* of Socket.IO: enum socketio_stage */
-    bool pinged;             /* since something last came in */
-    bool resting;            /* not listened to for a moment, since it floods */
-    bool leaving;            /* the server goes away: told so, or as soon as nothing is under way */
-    bool gone;               /* closed; freed with the last pending send */
+    struct online *user;  /* NULL: not registered */
+    struct list link;     /* in its user's list, or in chat->ended or chat->unregistered */
+    struct bucket bucket; /* events that it may send now */
+    uint32_t beat;        /* of Socket.IO, loop->now, truncated: the last heartbeat */
+    uint32_t expires;     /* seconds since 1970: the token's end; UINT32_MAX: in 2106, or never */
+    union {
+        uint32_t
+            opened; /* not registered: loop->now, truncated: the upgrade, before it the accept */
+        uint32_t issued; /* registered: seconds since 1970: the token; 0: it does not say */
+    };
+    uint32_t pending : 11; /* sends of its that wait for their commit: SESSION_PENDING at most */
+    uint32_t
+        refusals : 9; /* events over the rate, since it last kept well below it: SESSION_FLOOD */
+    uint32_t
+        handshakes : 3; /* polling.h's: sessions that this connection opened: POLLING_HANDSHAKES */
+    uint32_t framing : 1; /* enum framing */
+    uint32_t stage : 2;   /* of Socket.IO: enum socketio_stage */
+    bool pinged : 1;      /* since something last came in */
+    bool resting : 1;     /* not listened to for a moment, since it floods */
+    bool holding : 1;     /* a long answer is under way */
+    bool leaving : 1;     /* the server goes away: told so, or as soon as nothing is under way */
+    bool gone : 1;        /* closed; freed with the last pending send */
 };
+
+/* Events over the rate, since a second's worth of it was last left over, that are a flood. */
+#define SESSION_FLOOD 500
+/* Sends that wait for their commit before no more is read from a connection. */
+#define SESSION_PENDING 1024
 
 struct session *session_new(void);
 
@@ -112,6 +123,17 @@ void session_resume(struct session *s);
 static inline struct session *session_of(struct websocket *ws)
 {
     return container_of(ws, struct session, ws);
+}
+
+/* NULL: it has none of it. */
+static inline struct session_more *session_more(const struct session *s)
+{
+    return (struct session_more *)(void *)s->ws.stream.more;
+}
+
+static inline struct poll *session_poll(const struct session *s)
+{
+    return s->ws.stream.more ? session_more(s)->poll : NULL;
 }
 
 static inline struct chat *session_chat(const struct session *s)

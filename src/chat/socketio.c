@@ -170,7 +170,7 @@ static void receive_message(struct session *s, struct slice packet)
 /* The transport is at its end. One that polls has no goodbye to wait for. */
 static void end(struct session *s, uint16_t code, const char *why)
 {
-    if (s->poll)
+    if (session_poll(s))
         stream_close(&s->ws.stream);
     else
         session_close(s, code, why);

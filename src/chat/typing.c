@@ -49,7 +49,7 @@ static void typing_stop(struct typing **at)
 /* What points to it, or to the NULL at the end. */
 static struct typing **typing_find(struct session *s, struct slice to)
 {
-    struct typing **at = &s->typing;
+    struct typing **at = &session_more(s)->typing;
     while (*at && !slice_eq(slice_of((*at)->to, (*at)->to_n), to))
         at = &(*at)->next;
     return at;
@@ -72,24 +72,26 @@ void typing_begin(struct session *s, struct slice to)
 {
     struct chat *chat = session_chat(s);
     struct loop *loop = s->ws.stream.kind->set->loop;
-    struct typing **at = typing_find(s, to), *t = *at;
+    struct session_more *more = stream_more(&s->ws.stream);
+    struct typing **at = more ? typing_find(s, to) : NULL, *t = more ? *at : NULL;
     if (t)
         *at = t->next;
-    else
+    else if (more)
         t = typing_new(s, to);
     if (!t) {
+        stream_less(&s->ws.stream);
         stream_close(&s->ws.stream);
         return;
     }
-    t->next = s->typing;
-    s->typing = t;
+    t->next = more->typing;
+    more->typing = t;
     t->due = loop->now + TYPING_MS;
     list_remove(&t->link);
     if (list_empty(&chat->typing))
         loop_set_timer(loop, &chat->typing_due, TYPING_MS);
     list_append(&chat->typing, &t->link);
     typing_tell(s, "startWriting", to);
-    at = &s->typing;
+    at = &more->typing;
     for (int i = 0; i < TYPING_MAX && *at; i++)
         at = &(*at)->next;
     if (*at)
@@ -98,16 +100,19 @@ void typing_begin(struct session *s, struct slice to)
 
 void typing_end(struct session *s, struct slice to)
 {
-    struct typing **at = typing_find(s, to);
-    if (*at)
+    struct typing **at = session_more(s) ? typing_find(s, to) : NULL;
+    if (at && *at)
         typing_remove(at);
+    stream_less(&s->ws.stream);
     typing_tell(s, "stopWriting", to);
 }
 
 void typing_end_all(struct session *s)
 {
-    while (s->typing)
-        typing_stop(&s->typing);
+    struct session_more *more = session_more(s);
+    while (more && more->typing)
+        typing_stop(&more->typing);
+    stream_less(&s->ws.stream);
 }
 
 void typing_timer(struct source *timer)
@@ -120,9 +125,11 @@ void typing_timer(struct source *timer)
             loop_set_timer(loop, timer, t->due - loop->now);
             return;
         }
-        struct typing **at = &t->session->typing;
+        struct session *s = t->session;
+        struct typing **at = &session_more(s)->typing;
         while (*at != t)
             at = &(*at)->next;
         typing_stop(at);
+        stream_less(&s->ws.stream);
     }
 }

@@ -29,7 +29,7 @@ static void on_register(const struct request *r)
         !request_token(r, request_member(r, "token"), &token))
         return;
     struct slice user = slice_of(token.user, token.user_n);
-    if (s->user && !slice_eq(online_name(s->user), user)) {
+    if (s->registered && !slice_eq(online_name(s->user), user)) {
         request_refuse(r, "already_registered",
                        "this connection belongs to another user; open a new one for this token");
         return;
@@ -557,7 +557,7 @@ void api_receive(struct session *s, struct slice frame)
     } else {
         struct request r;
         begin_request(&r, s, handler, e.data, e.ref);
-        if (!s->user && handler != handlers)
+        if (!s->registered && handler != handlers)
             request_refuse(&r, "unregistered",
                            "register first: send registerMessages with a token");
         else if (e.data.type != JSON_NULL && e.data.type != JSON_OBJECT)

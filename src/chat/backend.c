@@ -77,9 +77,8 @@ static uint32_t end_sessions(struct chat *chat, struct slice user, uint64_t befo
     uint32_t count = 0;
     if (!online)
         return 0;
-    LIST_EACH(link, &online->sessions)
+    SESSION_EACH(s, online->sessions)
     {
-        struct session *s = container_of(link, struct session, link);
         if (s->ws.state != WEBSOCKET_OPEN || s->issued >= before)
             continue;
         session_close(s, CLOSE_DISCONNECTED, reason);

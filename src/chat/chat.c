@@ -140,11 +140,11 @@ void chat_accept(struct chat *chat, int fd, const struct address *peer)
 /* Connections that may well come back at the same moment. */
 #define DRAIN_TOGETHER 32
 
-static void leave_all(struct chat *chat, struct list *sessions)
+static void leave_all(struct chat *chat, struct session *first)
 {
-    LIST_EACH(link, sessions)
+    SESSION_EACH(s, first)
     {
-        session_leave(container_of(link, struct session, link));
+        session_leave(s);
         chat->drain_told++;
     }
 }
@@ -162,7 +162,7 @@ static void on_drain(struct source *timer)
     struct online *user;
     for (; chat->drain_next < hub->n && chat->drain_told < due; chat->drain_next++)
         if ((user = hub_user(hub, chat->drain_next)))
-            leave_all(chat, &user->sessions);
+            leave_all(chat, user->sessions);
     if (chat->drain_next < hub->n)
         loop_set_timer(loop, timer, 1); /* that is, with the loop's next slot */
 }
@@ -172,7 +172,7 @@ void chat_drain(struct chat *chat, int64_t spread_ms)
     chat->drain_begun = chat->kind.stream.set->loop->now;
     chat->drain_ms = spread_ms;
     chat->drain_count = chat->stats.connections;
-    leave_all(chat, &chat->unregistered);
+    leave_all(chat, chat->unregistered);
     on_drain(&chat->drain);
 }
 
@@ -225,8 +225,7 @@ enum store_status chat_open(struct chat *chat, struct stream_set *set,
     websocket_kind_init(&chat->kind, set, chat);
     chat->kind.stream.more = sizeof(struct session_more) - sizeof(struct stream_more);
     list_init(&chat->waiting);
-    list_init(&chat->unregistered);
-    list_init(&chat->ended);
+    chat->ended_last = &chat->ended;
     list_init(&chat->typing);
     list_init(&chat->revokes);
     list_init(&chat->erases);
@@ -277,11 +276,10 @@ int chat_failure(const struct chat *chat)
     return store_failure(chat->store);
 }
 
-static void cut_list(struct list *sessions)
+static void cut_all(struct session *first)
 {
-    LIST_EACH(link, sessions)
+    SESSION_EACH(s, first)
     {
-        struct session *s = container_of(link, struct session, link);
         stream_close(&s->ws.stream);
     }
 }
@@ -292,9 +290,9 @@ static void chat_cut(struct chat *chat)
     struct online *user;
     for (uint32_t i = 0; i < chat->hub.n; i++)
         if ((user = hub_user(&chat->hub, i)))
-            cut_list(&user->sessions);
-    cut_list(&chat->unregistered);
-    cut_list(&chat->ended);
+            cut_all(user->sessions);
+    cut_all(chat->unregistered);
+    cut_all(chat->ended);
     while (chat->stats.connections)
         if (loop_turn(chat->kind.stream.set->loop, 0) < 0)
             break;

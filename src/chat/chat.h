@@ -84,9 +84,9 @@ struct chat {
     struct list waiting; /* answers that wait for the disk */
     struct list typing;  /* of struct typing, the next to be due first */
     struct source typing_due;
-    struct list unregistered; /* sessions without a user, by `link` */
-    struct list ended;        /* those that were told to go in this turn, by `link`, too */
-    struct hmac_key keys[2];  /* of the tokens: the present secret, the one before it */
+    struct session *unregistered;        /* the first session without a user */
+    struct session *ended, **ended_last; /* those that were told to go in this turn */
+    struct hmac_key keys[2];             /* of the tokens: the present secret, the one before it */
     size_t keys_n;
     struct buf pending;           /* sends that wait for their commit, in their order */
     size_t pending_at;            /* bytes of it that are done with */

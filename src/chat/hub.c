@@ -122,7 +122,7 @@ struct online *hub_enter(struct hub *hub, struct slice name)
     memcpy(to, name.p, name.n);
     user->name_n = (uint8_t)name.n;
     user->count = 0;
-    list_init(&user->sessions);
+    user->sessions = NULL;
     hub->vacant = user->next;
     hub_link(hub, number);
     hub->online++;

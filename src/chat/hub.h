@@ -8,12 +8,11 @@
 #ifndef CHAT_HUB_H
 #define CHAT_HUB_H
 
-#include "base/list.h"
 #include "chat/limits.h"
 
 struct online {
-    struct list sessions; /* of struct session, by `link` */
-    struct bucket bucket; /* events of all of them together */
+    struct session *sessions; /* the first, in the order of their registration */
+    struct bucket bucket;     /* events of all of them together */
     union {
         uint8_t near[16];
         uint8_t *far; /* a longer one */

@@ -293,7 +293,7 @@ static void poll_free(struct chat *chat, struct poll *p)
             stream_close(&last->session->ws.stream);
     }
     chat->polls_n--;
-    chat->strangers -= !p->session->user;
+    chat->strangers -= !p->session->registered;
     chat->kind.stream.set->memory -= sizeof *p + p->origin_n;
     free(p);
 }

@@ -237,9 +237,8 @@ static void meet(struct chat *chat, struct slice watching, struct slice id)
     if (!user)
         return;
     const struct watch_link hash = stranger(chat, id);
-    LIST_EACH(link, &user->sessions)
+    SESSION_EACH(s, user->sessions)
     {
-        struct session *s = container_of(link, struct session, link);
         struct watcher *w = watcher_by(s);
         uint32_t place = w ? find_stranger(w, hash) : 0;
         if (!w || place == w->n)

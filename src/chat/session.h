@@ -27,34 +27,41 @@ struct session_more {
 
 struct session {
     struct websocket ws;
-    struct online *user;  /* NULL: not registered */
-    struct list link;     /* in its user's list, or in chat->ended or chat->unregistered */
+    struct session *next; /* in its user's list, or in chat->ended or chat->unregistered */
+    union {
+        struct online *user; /* registered */
+        struct session **at; /* not registered: what points to it in chat->unregistered */
+    };
     struct bucket bucket; /* events that it may send now */
     uint32_t beat;        /* of Socket.IO, loop->now, truncated: the last heartbeat */
     uint32_t expires;     /* seconds since 1970: the token's end; UINT32_MAX: in 2106, or never */
     union {
-        uint32_t
-            opened; /* not registered: loop->now, truncated: the upgrade, before it the accept */
         uint32_t issued; /* registered: seconds since 1970: the token; 0: it does not say */
+        uint32_t opened; /* not registered: loop->now, truncated: upgraded, before that accepted */
     };
-    uint32_t pending : 11; /* sends of its that wait for their commit: SESSION_PENDING at most */
-    uint32_t
-        refusals : 9; /* events over the rate, since it last kept well below it: SESSION_FLOOD */
-    uint32_t
-        handshakes : 3; /* polling.h's: sessions that this connection opened: POLLING_HANDSHAKES */
-    uint32_t framing : 1; /* enum framing */
-    uint32_t stage : 2;   /* of Socket.IO: enum socketio_stage */
-    bool pinged : 1;      /* since something last came in */
-    bool resting : 1;     /* not listened to for a moment, since it floods */
-    bool holding : 1;     /* a long answer is under way */
-    bool leaving : 1;     /* the server goes away: told so, or as soon as nothing is under way */
-    bool gone : 1;        /* closed; freed with the last pending send */
+    uint32_t pending : 10;   /* sends of its that wait for their commit, SESSION_PENDING at most */
+    uint32_t refusals : 9;   /* events over the rate, since it last kept well below it */
+    uint32_t handshakes : 3; /* polling.h's: sessions that this connection opened */
+    uint32_t framing : 1;    /* enum framing */
+    uint32_t stage : 2;      /* of Socket.IO: enum socketio_stage */
+    bool registered : 1;     /* has a user */
+    bool ended : 1;          /* stands in chat->ended */
+    bool pinged : 1;         /* since something last came in */
+    bool resting : 1;        /* not listened to for a moment, since it floods */
+    bool holding : 1;        /* a long answer is under way */
+    bool leaving : 1;        /* the server goes away: told so, or as soon as nothing is under way */
+    bool gone : 1;           /* closed; freed with the last pending send */
 };
 
 /* Events over the rate, since a second's worth of it was last left over, that are a flood. */
 #define SESSION_FLOOD 500
 /* Sends that wait for their commit before no more is read from a connection. */
-#define SESSION_PENDING 1024
+#define SESSION_PENDING 1000
+
+/* Walks a list of sessions; the current one may leave it on the way, others may not. */
+#define SESSION_EACH(s, first)                                           \
+    for (struct session *s = (first), *s##_next = s ? s->next : NULL; s; \
+         s = s##_next, s##_next = s ? s->next : NULL)
 
 struct session *session_new(void);
 

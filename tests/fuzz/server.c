@@ -368,7 +368,7 @@ static void check_nothing_left(void)
         turn();
     }
     CHECK(chat->stats.connections == 0 && server.streams.open == 0);
-    CHECK(list_empty(&chat->unregistered) && list_empty(&chat->waiting));
+    CHECK(!chat->unregistered && list_empty(&chat->waiting));
     for (uint32_t i = 0; i < chat->hub.n; i++)
         CHECK(!hub_user(&chat->hub, i));
     CHECK(chat->pending_at == chat->pending.n);

@@ -330,7 +330,7 @@ static void check_nothing_left(void)
         turn();
     }
     CHECK(streams.open == 0 && chat.stats.connections == 0 && chat.polls_n == 0);
-    CHECK(list_empty(&chat.unregistered) && list_empty(&chat.waiting));
+    CHECK(!chat.unregistered && list_empty(&chat.waiting));
     CHECK(chat.pending_at == chat.pending.n);
 }
 

@@ -220,8 +220,8 @@ void life_expect_empty(void)
     assert_int_equal(life_server.streams.open, 0);
     assert_int_equal(chat->stats.connections, 0);
     assert_int_equal(chat->polls_n, 0);
-    assert_true(list_empty(&chat->unregistered) && list_empty(&chat->waiting) &&
-                list_empty(&chat->typing) && list_empty(&life_server.admin_open));
+    assert_true(!chat->unregistered && list_empty(&chat->waiting) && list_empty(&chat->typing) &&
+                list_empty(&life_server.admin_open));
     for (uint32_t i = 0; i < chat->hub.n; i++)
         assert_null(hub_user(&chat->hub, i));
     assert_int_equal(chat->pending_at, chat->pending.n);

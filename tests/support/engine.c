@@ -116,7 +116,7 @@ struct session *engine_session(const char *user)
 {
     struct online *online = hub_find(&host_chat.hub, slice_str(user));
     assert_non_null(online);
-    return container_of(online->sessions.next, struct session, link);
+    return online->sessions;
 }
 
 void engine_send_long(struct client *bob, int n)

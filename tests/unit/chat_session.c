@@ -123,8 +123,7 @@ static void a_message_that_never_ends_keeps_what_has_come_and_no_more(void **sta
     (void)state;
     struct client c;
     host_open_as(&c, "alice");
-    struct session *s =
-        container_of(hub_find(&host_chat.hub, SLICE("alice"))->sessions.next, struct session, link);
+    struct session *s = hub_find(&host_chat.hub, SLICE("alice"))->sessions;
     client_send_raw(&c, "\x01\xff\0\0\0\0\0\0\xff\xff\0\0\0\0{", 15);
     host_pump();
     assert_null(s->ws.stream.more); /* the length is not in its shortest form */
@@ -132,7 +131,7 @@ static void a_message_that_never_ends_keeps_what_has_come_and_no_more(void **sta
     client_close(&c);
 
     host_open_as(&c, "bob");
-    s = container_of(hub_find(&host_chat.hub, SLICE("bob"))->sessions.next, struct session, link);
+    s = hub_find(&host_chat.hub, SLICE("bob"))->sessions;
     client_send_raw(&c, "\x01\xfe\xff\xff\0\0\0\0{", 9);
     host_pump();
     assert_int_equal(websocket_more(&s->ws)->message.n, 1);
@@ -239,9 +238,9 @@ static void an_expired_token_ends_the_connection_unless_renewed(void **state)
 static uint64_t waiting(const char *user)
 {
     uint64_t queued = 0;
-    LIST_EACH(link, &hub_find(&host_chat.hub, slice_str(user))->sessions)
+    SESSION_EACH(s, hub_find(&host_chat.hub, slice_str(user))->sessions)
     {
-        queued += stream_queued(&container_of(link, struct session, link)->ws.stream);
+        queued += stream_queued(&s->ws.stream);
     }
     return queued;
 }

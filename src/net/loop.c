@@ -82,16 +82,16 @@ void loop_stop_timer(struct source *s)
     list_remove(&s->link);
 }
 
-/* ms until the next slot that may hold a timer begins; -1: no timer at all. */
+/* ms until the next slot with a timer begins; -1: no timer at all. Those of a slot may all have been stopped. */
 static int64_t loop_next_slot(const struct loop *loop)
 {
     for (uint64_t i = 1; i <= LOOP_SLOTS; i++) {
         uint64_t slot = (loop->tick + i) % LOOP_SLOTS;
         uint64_t word = loop->used[slot / 64] >> slot % 64;
-        if (word & 1 && !list_empty(&loop->slots[slot])) /* not one whose timers were all stopped */
+        uint64_t empty = word ? (uint64_t)__builtin_ctzll(word) : 63 - slot % 64;
+        i += empty;
+        if (word && !list_empty(&loop->slots[slot + empty]))
             return (int64_t)((loop->tick + i) * LOOP_SLOT_MS) - loop->now;
-        if (!word)
-            i += 63 - slot % 64;
     }
     return -1;
 }

@@ -280,6 +280,26 @@ static void many_random_timers_fire_when_they_should(void **state)
     }
 }
 
+static void the_wait_is_that_for_the_next_timer_wherever_it_stands(void **state)
+{
+    (void)state;
+    struct alarm stopped, next;
+    alarm_init(&stopped);
+    alarm_init(&next);
+    assert_int_equal(loop_wait_ms(&loop, -1), -1);
+    for (int round = 0; round < 70; round++) {
+        for (int64_t after = 1; after <= LOOP_SLOT_MS * (LOOP_SLOTS - 1); after += 97) {
+            loop_set_timer(&loop, &next.timer, after);
+            loop_set_timer(&loop, &stopped.timer, after / 2); /* leaves its mark */
+            loop_stop_timer(&stopped.timer);
+            assert_in_range(loop_wait_ms(&loop, -1), after, after + LOOP_SLOT_MS);
+        }
+        loop_stop_timer(&next.timer);
+        assert_int_equal(loop_wait_ms(&loop, -1), -1);
+        turn_at(loop.now + 977);
+    }
+}
+
 static void the_wait_ends_when_the_next_timer_is_due(void **state)
 {
     (void)state;
@@ -500,6 +520,7 @@ int main(void)
         TEST(a_timer_set_inside_its_call_fires_in_a_later_turn),
         TEST(a_timer_may_stop_or_move_its_neighbour_of_the_same_slot),
         TEST(many_random_timers_fire_when_they_should),
+        TEST(the_wait_is_that_for_the_next_timer_wherever_it_stands),
         TEST(the_wait_ends_when_the_next_timer_is_due),
         TEST(a_watch_is_told_what_it_asked_for_and_as_long_as_it_lasts),
         TEST(events_of_a_watch_that_ended_in_the_same_turn_are_dropped),

@@ -1,9 +1,9 @@
 /*
  * hub: who is connected: a user is in it while he has a session.
  *
- * Each has a number, that is his place in blocks of places, which stay where they are and are used again.
- * A name is found by its hash: in a table that is as large as the most who were there at a time, at most
- * doubled, stands the first number of those whose hashes end alike, and each knows the next.
+ * A user's entry lies in a block of such, and its place there is his number. Blocks stay where they are;
+ * places are used again. A name is found by its hash: a table, of as many heads as users were there at a
+ * time, at most doubled, has the first number of those whose hashes end alike, and each knows the next.
  */
 #ifndef CHAT_HUB_H
 #define CHAT_HUB_H
@@ -17,8 +17,7 @@ struct online {
         uint8_t near[16];
         uint8_t *far; /* a longer one */
     } name;
-    uint32_t
-        next; /* one whose hash ends alike, or is vacant like this one; HUB_NONE: there is none */
+    uint32_t next;       /* one whose hash ends alike, or that is vacant, too; or HUB_NONE */
     uint32_t count : 24; /* sessions */
     uint32_t name_n : 8; /* 0: the place is vacant */
 };

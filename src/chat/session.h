@@ -33,7 +33,7 @@ struct session {
         struct session **at; /* not registered: what points to it in chat->unregistered */
     };
     struct bucket bucket; /* events that it may send now */
-    uint32_t beat;        /* of Socket.IO, loop->now, truncated: the last heartbeat */
+    uint32_t beat;        /* of Socket.IO: loop->now, truncated: the last heartbeat */
     uint32_t expires;     /* seconds since 1970: the token's end; UINT32_MAX: in 2106, or never */
     union {
         uint32_t issued; /* registered: seconds since 1970: the token; 0: it does not say */

@@ -35,9 +35,9 @@ struct chunk {
     struct chunk *next;
     uint32_t start, end; /* the bytes that wait */
     uint32_t cap;
-    uint32_t queued; /* of a queue's last one: the bytes in all of it */
-    uint32_t
-        moved; /* likewise: loop->now, truncated, when something last went out or began to wait */
+    /* Of a queue's last one: the bytes in all of it; loop->now, truncated to 32 bits, when something last
+       went out or began to wait. */
+    uint32_t queued, moved;
     uint8_t bytes[];
 };
 

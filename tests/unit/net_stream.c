@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define ROOM (1 << 20)
+#define OWNERS_MORE 16
 
 static struct hand_clock hand;
 static struct loop loop;
@@ -107,6 +108,7 @@ static int setup(void **state)
     one.got = malloc(ROOM);
     kind = (struct stream_kind){.source = stream_source,
                                 .set = &set,
+                                .more = OWNERS_MORE,
                                 .on_input = on_input,
                                 .on_drained = on_drained,
                                 .on_timer = on_timer,
@@ -567,6 +569,38 @@ static void every_call_on_a_closed_stream_is_harmless(void **state)
     assert_int_equal(set.writes, 0); /* what was queued is lost */
 }
 
+static void what_few_have_is_given_back_once_all_of_it_is_zero(void **state)
+{
+    (void)state;
+    assert_null(one.s.more);
+    stream_less(&one.s); /* harmless */
+    struct {
+        struct stream_more stream;
+        char owners[OWNERS_MORE];
+    } *more = stream_more(&one.s);
+    assert_non_null(more);
+    assert_int_equal(set.memory, sizeof *more);
+    more->owners[OWNERS_MORE - 1] = 1;
+    stream_less(&one.s);
+    assert_ptr_equal(stream_more(&one.s), more);
+    more->owners[OWNERS_MORE - 1] = 0;
+    stream_less(&one.s);
+    assert_null(one.s.more);
+    assert_int_equal(set.memory, 0);
+    /* What was set aside keeps it, too. */
+    one.use = 0;
+    peer_writes(0, 10);
+    turn();
+    assert_non_null(one.s.more);
+    stream_less(&one.s);
+    assert_non_null(one.s.more);
+    one.use = SIZE_MAX;
+    peer_writes(10, 10);
+    turn();
+    assert_got(20);
+    assert_null(one.s.more);
+}
+
 static void the_end_of_the_peer_closes_behind_its_last_bytes(void **state)
 {
     (void)state;
@@ -785,6 +819,7 @@ int main(void)
         TEST(the_timer_is_the_owners_until_it_ends),
         TEST(closing_inside_on_input_ends_it_at_the_end_of_the_turn),
         TEST(every_call_on_a_closed_stream_is_harmless),
+        TEST(what_few_have_is_given_back_once_all_of_it_is_zero),
         TEST(the_end_of_the_peer_closes_behind_its_last_bytes),
         TEST(a_peer_that_ends_while_bytes_are_queued_closes),
         TEST(a_paused_stream_notices_that_its_peer_is_gone),

@@ -127,7 +127,7 @@ $(LIB) $(BENCH_LIB) $(TOOL_LIB):
 
 $(HOST_LIB): $(HOST_OBJ)
 	@mkdir -p $(@D)
-	$(CC) -r -nostdlib -o $(@D)/parley.o $^
+	$(CC) -r -nostdlib -Wl,--force-group-allocation -o $(@D)/parley.o $^
 	$$($(CC) -print-prog-name=objcopy) --wildcard --keep-global-symbol='parley_*' $(@D)/parley.o
 	rm -f $@ && $(AR) rcs $@ $(@D)/parley.o
 
@@ -236,7 +236,7 @@ size:
 	@tests/size
 
 # One variant's programs and tests, for tests/run.
-test-suite: $(PROGRAMS) $(TESTS) $(PERF)
+test-suite: $(PROGRAMS) $(TESTS) $(PERF) $(SIM) $(MODEL)
 
 list-tests:
 	@echo $(TESTS)

@@ -177,7 +177,7 @@ static void add_fail_fast(const struct sequence *s)
     if (before == 0) {
         snprintf(send, sizeof send, "t P:alive c>64=%.2s", s->hex);
     } else if (s->refused == AT_END) {
-        snprintf(send, sizeof send, "t=%s P:alive C", s->hex);
+        snprintf(send, sizeof send, "t=%.*s P:alive C", before, s->hex);
     } else {
         snprintf(send, sizeof send, "t=%.*s P:alive c>64=%.2s", before, s->hex, s->hex + before);
     }

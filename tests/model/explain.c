@@ -57,7 +57,7 @@ static bool was_tried(struct search *s, const struct model *m)
     memcpy(words, m, sizeof words);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         print = (print ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15) ^ print >> 29;
-    size_t at = print % (2 * ATTEMPTS);
+    size_t at = (size_t)(print % (2 * ATTEMPTS));
     for (; s->tried[at]; at = (at + 1) % (2 * ATTEMPTS))
         if (s->tried[at] == print)
             return true;

@@ -8,7 +8,7 @@
 
 /* A write, or, without bytes, a new size. */
 struct simfile_change {
-    uint64_t at;
+    size_t at;
     size_t n;
     uint8_t *bytes;
 };
@@ -44,14 +44,14 @@ static void bytes_write(struct buf *b, const uint8_t *p, size_t n, size_t at)
 
 void simfile_change(struct simfile *f, const void *p, size_t n, uint64_t at)
 {
-    struct simfile_change c = {at, n, NULL};
+    struct simfile_change c = {(size_t)at, n, NULL};
     if (n) {
         c.bytes = malloc(n);
         assert(c.bytes);
         memcpy(c.bytes, p, n);
-        bytes_write(&f->now, p, n, at);
+        bytes_write(&f->now, p, n, c.at);
     } else {
-        bytes_resize(&f->now, at);
+        bytes_resize(&f->now, c.at);
     }
     f->changes = simfile_grow(f->changes, f->change_count, &f->change_cap, sizeof *f->changes);
     f->changes[f->change_count++] = c;

@@ -1,5 +1,6 @@
 /* libparley.a as other programs get it: what it takes from them, in C and in C++, and the example. */
 #include "../support/client.h"
+#include "../support/folder.h"
 #include "../support/program.h"
 #include "../support/test.h"
 
@@ -152,7 +153,7 @@ static void the_example_is_short_and_does_what_it_says(void **state)
     fclose(f);
     assert_true(lines < 80);
 
-    program_make_folder(folder);
+    folder_make_path(folder);
     program_start(&p, "embed-example", (const char *const[]){"127.0.0.1:0", folder, NULL});
     const char *line = program_error_line(&p);
     assert_true(matches("listening on 127.0.0.1:*", line));
@@ -175,7 +176,7 @@ static void the_example_is_short_and_does_what_it_says(void **state)
     assert_int_equal(program_wait(&p), 0);
     client_close(&c);
     program_free(&p);
-    program_remove_folder(folder);
+    folder_remove_path(folder);
 }
 
 static const char cpp[] = "#include <parley.h>\n"
@@ -204,7 +205,7 @@ static void a_program_in_cpp_can_be_a_host(void **state)
     (void)state;
     if (!has_tool("g++"))
         skip();
-    program_make_folder(folder);
+    folder_make_path(folder);
     snprintf(command, sizeof command, "%s/host.cpp", folder);
     FILE *f = fopen(command, "we");
     assert_non_null(f);
@@ -219,7 +220,7 @@ static void a_program_in_cpp_can_be_a_host(void **state)
              links ? "/lib/libparley.a -pthread" : "",
              links ? " && ./host 'listen = 127.0.0.1:0'" : "");
     assert_int_equal(system(command), 0);
-    program_remove_folder(folder);
+    folder_remove_path(folder);
 }
 
 #define TEST(name) cmocka_unit_test(name)

@@ -1,5 +1,6 @@
 /* parley-log as a program: every command, on logs that are whole, torn, damaged, or in use. */
 #include "../support/client.h"
+#include "../support/folder.h"
 #include "../support/store_box.h"
 #include "../support/test.h"
 
@@ -131,8 +132,7 @@ static bool exists(const char *name)
 static int prepare(void **state)
 {
     (void)state;
-    snprintf(dir, sizeof dir, "/tmp/parley-test-XXXXXX");
-    assert_non_null(mkdtemp(dir));
+    folder_make_path(dir);
     return 0;
 }
 

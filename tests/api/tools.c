@@ -1,5 +1,6 @@
 /* The programs beside the server, run as their users run them. */
 #include "../../tools/client/url.h"
+#include "../support/folder.h"
 #include "../support/program.h"
 #include "base/exit.h"
 #include "codec/json.h"
@@ -138,7 +139,7 @@ static int setup(void **state)
 {
     char data[128];
     (void)state;
-    program_make_folder(folder);
+    folder_make_path(folder);
     write_file(path_in_folder(secret_file, "secret"), secret);
     chmod(secret_file, 0600);
     start_server(&server, "127.0.0.1:0", path_in_folder(data, "data"), server_url);
@@ -150,7 +151,7 @@ static int teardown(void **state)
     (void)state;
     int status = program_terminate(&server);
     program_free(&server);
-    program_remove_folder(folder);
+    folder_remove_path(folder);
     return status;
 }
 

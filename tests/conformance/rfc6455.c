@@ -6,6 +6,7 @@
  * every one by itself. Where they are too many for that, they go through TCP as they are.
  */
 #include "../support/client.h"
+#include "../support/folder.h"
 #include "../support/program.h"
 #include "../support/test.h"
 #include "cases.h"
@@ -70,7 +71,7 @@ static int start(void **state)
     struct target *chat = &targets[2];
     char address[128];
     (void)state;
-    program_make_folder(folder);
+    folder_make_path(folder);
     start_echo(&targets[0], "16777216");
     start_echo(&targets[1], "1000");
     server_prepare(&server);
@@ -91,7 +92,7 @@ static int stop(void **state)
         program_free(&targets[i].echo);
     }
     server_stop(&server);
-    program_remove_folder(folder);
+    folder_remove_path(folder);
     buf_free(&wire);
     return 0;
 }

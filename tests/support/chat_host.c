@@ -1,6 +1,7 @@
 #include "chat_host.h"
 
 #include "codec/jwt.h"
+#include "folder.h"
 #include "test.h"
 
 #include <errno.h>
@@ -78,7 +79,7 @@ static int64_t cold_pread_now(void *ctx, int file, void *p, size_t n, uint64_t a
 {
     size_t have = 0;
     while (have < n && (!host_cold || __atomic_load_n(&warm[(at + have) / 512], __ATOMIC_ACQUIRE)))
-        have += 512 - (at + have) % 512;
+        have += 512 - (size_t)((at + have) % 512);
     if (have == 0) {
         host_cold_reads++;
         return -EAGAIN;
@@ -119,8 +120,7 @@ int host_start(void **state)
     const struct store_options store = {.disk = &disk, .log = &log, .inline_commit = !threaded};
     struct store_error error;
     host_ms = 0;
-    strcpy(dir, "/tmp/parley-test-XXXXXX");
-    assert_non_null(mkdtemp(dir));
+    folder_make_path(dir);
     assert_int_equal(disk_open_dir(&disk, dir), 0);
     real = disk;
     disk.pread = cold_pread;

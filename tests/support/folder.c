@@ -1,34 +1,41 @@
 #include "folder.h"
 
-#include <dirent.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-void folder_make(struct folder *f)
+void folder_make_path(char out[64])
 {
     const char *below = getenv("TMPDIR");
     if (!below || strlen(below) > 40)
         below = "/tmp";
-    snprintf(f->path, sizeof f->path, "%s/parley-XXXXXX", below);
-    if (!mkdtemp(f->path))
+    snprintf(out, 64, "%s/parley-XXXXXX", below);
+    if (!mkdtemp(out))
         abort();
+}
+
+void folder_make(struct folder *f)
+{
+    folder_make_path(f->path);
+}
+
+static int remove_entry(const char *path, const struct stat *info, int flag, struct FTW *walk)
+{
+    (void)info;
+    (void)flag;
+    (void)walk;
+    return remove(path);
+}
+
+void folder_remove_path(const char *path)
+{
+    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 void folder_remove(struct folder *f)
 {
-    char file[128];
-    DIR *dir = opendir(f->path);
-    if (!dir)
-        abort();
-    for (struct dirent *e; (e = readdir(dir));)
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
-            unlink(folder_file(f, file, e->d_name)))
-            abort();
-    closedir(dir);
-    if (rmdir(f->path))
-        abort();
+    folder_remove_path(f->path);
 }
 
 char *folder_file(const struct folder *f, char out[128], const char *name)

@@ -8,9 +8,11 @@ struct folder {
 
 /* Makes it below $TMPDIR or /tmp. Aborts where it cannot. */
 void folder_make(struct folder *f);
+void folder_make_path(char out[64]);
 
-/* Removes its files (there are no folders in it) and itself. */
+/* With all in it. */
 void folder_remove(struct folder *f);
+void folder_remove_path(const char *path);
 
 /* PATH/name, in the caller's room of 128 bytes. */
 char *folder_file(const struct folder *f, char out[128], const char *name);

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -180,24 +179,4 @@ void program_free(struct program *p)
 {
     buf_free(&p->output);
     buf_free(&p->errors);
-}
-
-void program_make_folder(char out[64])
-{
-    snprintf(out, 64, "/tmp/parley-test-XXXXXX");
-    if (!mkdtemp(out))
-        give_up("no folder");
-}
-
-static int remove_entry(const char *path, const struct stat *info, int flag, struct FTW *walk)
-{
-    (void)info;
-    (void)flag;
-    (void)walk;
-    return remove(path);
-}
-
-void program_remove_folder(const char *path)
-{
-    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }

@@ -43,8 +43,4 @@ int program_terminate(struct program *p);
 /* Forgets what was not taken. The program must have ended. */
 void program_free(struct program *p);
 
-/* A new folder for files of a test; removed with all in it. */
-void program_make_folder(char out[64]);
-void program_remove_folder(const char *path);
-
 #endif

@@ -2,6 +2,7 @@
 
 #include "codec/base64.h"
 #include "codec/hmac.h"
+#include "folder.h"
 #include "test.h"
 
 #include <errno.h>
@@ -28,8 +29,7 @@ void server_prepare(struct server *s)
 {
     memset(s, 0, sizeof *s);
     s->out = -1;
-    snprintf(s->dir, sizeof s->dir, "/tmp/parley-test-XXXXXX");
-    assert_non_null(mkdtemp(s->dir));
+    folder_make_path(s->dir);
     snprintf(s->data, sizeof s->data, "%s/data", s->dir);
 }
 

@@ -1,5 +1,7 @@
 #include "store_box.h"
 
+#include "folder.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -159,8 +161,8 @@ static void box_log(void *ctx, enum log_level level, const char *line)
 
 void box_init(struct box *b)
 {
-    *b = (struct box){.path = "/tmp/store-test-XXXXXX"};
-    assert_non_null(mkdtemp(b->path));
+    *b = (struct box){0};
+    folder_make_path(b->path);
     pthread_mutex_init(&b->gate, NULL);
     b->log = (struct log){LOG_DEBUG, box_log, b, "test"};
     b->disk = (struct disk){
@@ -275,7 +277,10 @@ void box_commit(struct box *b)
 uint64_t box_send(struct box *b, const char *from, const char *to, const char *text)
 {
     uint64_t id = box_put(b, from, to, text);
-    box_commit(b);
+    size_t heard = b->committed_count + b->failed_count;
+    do /* the descriptor may have told of the end of something else */
+        box_commit(b);
+    while (b->committed_count + b->failed_count == heard);
     return id;
 }
 

@@ -6,6 +6,7 @@
  * the file and prints its answers, and the two must be the same. Bytes travel as hexadecimal.
  * CODEC_SEED=N in the environment chooses other cases; the seed is printed.
  */
+#include "../support/folder.h"
 #include "../support/guard.h"
 #include "../support/hex.h"
 #include "base/buf.h"
@@ -33,7 +34,7 @@
 
 static uint64_t seed = 20240611;
 static uint64_t random_state;
-static char folder[] = "/tmp/codec_reference.XXXXXX";
+static char folder[64];
 static struct guard guard;
 
 /* splitmix64: good enough, and the same everywhere. */
@@ -622,7 +623,8 @@ static int setup(void **state)
     random_state = seed;
     print_message("seed %llu\n", (unsigned long long)seed);
     guard_init(&guard, ROOM);
-    return mkdtemp(folder) ? 0 : -1;
+    folder_make_path(folder);
+    return 0;
 }
 
 static int teardown(void **state)

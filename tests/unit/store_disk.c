@@ -1,6 +1,8 @@
 /* disk: the real folder. */
 #include "store/disk.h"
 
+#include "../support/folder.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -13,17 +15,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct folder {
+struct place {
     char base[64], path[80];
     struct disk disk;
 };
 
 static int setup(void **state)
 {
-    struct folder *f = calloc(1, sizeof *f);
+    struct place *f = calloc(1, sizeof *f);
     assert_non_null(f);
-    strcpy(f->base, "/tmp/disk-test-XXXXXX");
-    assert_non_null(mkdtemp(f->base));
+    folder_make_path(f->base);
     snprintf(f->path, sizeof f->path, "%s/data", f->base);
     assert_int_equal(disk_open_dir(&f->disk, f->path), 0);
     *state = f;
@@ -32,7 +33,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    struct folder *f = *state;
+    struct place *f = *state;
     f->disk.remove(f->disk.ctx, "lock");
     f->disk.remove(f->disk.ctx, "one");
     disk_close_dir(&f->disk);
@@ -45,7 +46,7 @@ static int teardown(void **state)
 
 static void test_a_missing_folder_is_made_for_its_owner_alone(void **state)
 {
-    struct folder *f = *state;
+    struct place *f = *state;
     struct stat st;
     assert_int_equal(stat(f->path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0700);
@@ -53,7 +54,7 @@ static void test_a_missing_folder_is_made_for_its_owner_alone(void **state)
 
 static void test_what_is_no_folder_is_refused(void **state)
 {
-    struct folder *f = *state;
+    struct place *f = *state;
     struct disk disk;
     char path[120];
     snprintf(path, sizeof path, "%s/no/data", f->base);
@@ -67,7 +68,7 @@ static void test_what_is_no_folder_is_refused(void **state)
 
 static void test_a_file_is_made_once_written_read_and_cut(void **state)
 {
-    struct folder *f = *state;
+    struct place *f = *state;
     struct disk *d = &f->disk;
     assert_int_equal(d->open(d->ctx, "one", 0), -ENOENT);
     int file = d->open(d->ctx, "one", 1);
@@ -107,7 +108,7 @@ static void count_names(void *arg, const char *name)
 
 static void test_names_are_listed_changed_and_removed(void **state)
 {
-    struct folder *f = *state;
+    struct place *f = *state;
     struct disk *d = &f->disk;
     d->close(d->ctx, d->open(d->ctx, "two", 1));
     for (int i = 0; i < 2; i++) {
@@ -125,7 +126,7 @@ static void test_names_are_listed_changed_and_removed(void **state)
 
 static void test_a_lock_keeps_others_out_until_it_is_closed(void **state)
 {
-    struct folder *f = *state;
+    struct place *f = *state;
     struct disk other;
     assert_int_equal(disk_open_dir(&other, f->path), 0);
     assert_int_equal(f->disk.lock(f->disk.ctx), 0);
@@ -138,7 +139,7 @@ static void test_a_lock_keeps_others_out_until_it_is_closed(void **state)
 
 static void test_a_link_is_not_followed(void **state)
 {
-    struct folder *f = *state;
+    struct place *f = *state;
     char path[120];
     snprintf(path, sizeof path, "%s/one", f->path);
     assert_int_equal(symlink("/dev/null", path), 0);

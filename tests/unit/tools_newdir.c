@@ -1,6 +1,8 @@
 /* newdir: a folder has its name when it is finished, and not before. */
 #include "../../tools/log/newdir.h"
 
+#include "../support/folder.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,14 +16,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/parley-test-XXXXXX";
-static char path[64], partial[64];
+static char dir[64];
+static char path[80], partial[80]; /* below dir */
 
 static int setup(void **state)
 {
     (void)state;
-    strcpy(dir + sizeof dir - 7, "XXXXXX");
-    assert_non_null(mkdtemp(dir));
+    folder_make_path(dir);
     snprintf(path, sizeof path, "%s/new", dir);
     snprintf(partial, sizeof partial, "%s/new.partial", dir);
     return 0;
@@ -44,14 +45,14 @@ static void put_file(struct newdir *d)
 
 static bool has_file(void)
 {
-    char name[80];
+    char name[96];
     snprintf(name, sizeof name, "%s/file", path);
     return access(name, F_OK) == 0;
 }
 
 static void remove_file(void)
 {
-    char name[80];
+    char name[96];
     snprintf(name, sizeof name, "%s/file", path);
     assert_int_equal(unlink(name), 0);
 }
@@ -60,7 +61,7 @@ static void test_it_gets_its_name_at_the_end(void **state)
 {
     (void)state;
     struct newdir d;
-    char slashes[80];
+    char slashes[96];
     snprintf(slashes, sizeof slashes, "%s//", path);
     assert_int_equal(newdir_open(&d, slashes, false), 0);
     put_file(&d);
@@ -101,7 +102,7 @@ static void test_nothing_that_is_there_is_overwritten(void **state)
     remove_file();
     /* Something came in between. */
     assert_int_equal(newdir_open(&d, path, true), 0);
-    char name[80];
+    char name[96];
     snprintf(name, sizeof name, "%s/file", path);
     assert_int_equal(mkdir(name, 0700), 0);
     assert_int_equal(newdir_finish(&d), -ENOTEMPTY);

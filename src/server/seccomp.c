@@ -195,6 +195,7 @@ enum { DATA_NUMBER = 0, DATA_ARCH = 4, DATA_ARGUMENTS = 16 };
 #define RETURN_ALLOW 0x7fff0000u
 
 #define SET_MODE_FILTER 1L
+#define MODE_FILTER 2L     /* of prctl */
 #define FLAG_LOG 2L        /* refused calls go to the audit log: Linux 4.14 */
 #define FLAG_SPEC_ALLOW 4L /* no slower for it before Linux 5.16: no foreign code runs here */
 
@@ -238,6 +239,6 @@ int seccomp_enforce(void)
     struct program program = {(unsigned short)n, code};
     if (syscall(SYS_seccomp, SET_MODE_FILTER, FLAG_LOG | FLAG_SPEC_ALLOW, &program) == 0)
         return 0;
-    /* Older kernels know fewer flags. */
-    return errno == EINVAL && syscall(SYS_seccomp, SET_MODE_FILTER, 0L, &program) == 0 ? 0 : -errno;
+    /* Older kernels know fewer flags, and those before 3.17 not the call. */
+    return prctl(PR_SET_SECCOMP, MODE_FILTER, &program) < 0 ? -errno : 0;
 }

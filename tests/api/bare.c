@@ -6,7 +6,7 @@
  * Linux 3.10 has:
  *
  *     getrandom               3.17  otherwise /dev/urandom
- *     seccomp                 3.17  otherwise a warning: calls are not confined
+ *     seccomp                 3.17  otherwise prctl(PR_SET_SECCOMP), of 3.5
  *     preadv2                 4.6   otherwise pread64
  *     landlock_create_ruleset,
  *     _add_rule, _restrict_self 5.13  otherwise a warning: files are not confined

@@ -38,7 +38,7 @@ void program_init(const char *argv0)
 /* PARLEY_WRAP is a command that runs ours: valgrind and its options. */
 static _Noreturn void become(const char *name, const char *const *args, int in, int out, int err)
 {
-    char path[640], wrap[512];
+    char path[640], wrap[512], confine_off[] = "--confine=off";
     char *argv[64];
     size_t n = 0;
     const char *command = getenv("PARLEY_WRAP");
@@ -47,6 +47,8 @@ static _Noreturn void become(const char *name, const char *const *args, int in, 
         argv[n++] = word;
     snprintf(path, sizeof path, "%s/%s", folder, name);
     argv[n++] = path;
+    if (command && strcmp(name, "parleyd") == 0)
+        argv[n++] = confine_off; /* Valgrind would be confined itself */
     while (*args && n < 63)
         argv[n++] = (char *)(uintptr_t)*args++;
     argv[n] = NULL;

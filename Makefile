@@ -353,7 +353,7 @@ help:
 	@echo "make fuzz       libFuzzer with the sanitizers, TIME=60 seconds a target; TARGET=NAME for one alone"
 	@echo "make coverage   the lines of src/ that the tests reach; tests/coverage -v names the others"
 	@echo "make perf-check counts the core's instructions under callgrind; perf-record writes what is right"
-	@echo "make everywhere musl, i386, aarch64, armhf, riscv64 and s390x (big-endian): builds and tests each"
+	@echo "make everywhere musl, i386, aarch64, armhf, riscv64 and s390x (big-endian): builds and tests each, sim and crashes too"
 	@echo "make size       what the static server takes on the disk and in memory, beside its budgets"
 	@echo "make check      format, static analysis, warnings as errors with gcc and clang"
 	@echo "make install    to PREFIX ($(PREFIX)), below DESTDIR"

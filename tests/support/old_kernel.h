@@ -1,6 +1,6 @@
 /*
  * old_kernel: for this process and what it starts, the kernel knows no system call that came after Linux
- * 3.10: they fail with ENOSYS, by a filter of seccomp.
+ * 3.10: they fail with ENOSYS, by a filter of seccomp. Or it knows a call, but refuses what it is asked for.
  */
 #ifndef SUPPORT_OLD_KERNEL_H
 #define SUPPORT_OLD_KERNEL_H
@@ -26,19 +26,25 @@
 #define OLD_KERNEL_LAST 344
 #endif
 
-/* False: that cannot be pretended here. */
-static inline bool old_kernel_pretend(void)
+/* Calls of which that holds (BPF_JGT, BPF_JEQ) fail so. */
+static inline bool old_kernel_filter(unsigned short condition, unsigned number, unsigned error)
 {
-#ifdef OLD_KERNEL_LAST
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, OLD_KERNEL_LAST, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_JUMP((unsigned short)(BPF_JMP | BPF_K | condition), number, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {sizeof code / sizeof *code, code};
     return prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) == 0 &&
            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+/* False: that cannot be pretended here. */
+static inline bool old_kernel_pretend(void)
+{
+#ifdef OLD_KERNEL_LAST
+    return old_kernel_filter(BPF_JGT, OLD_KERNEL_LAST, ENOSYS);
 #else
     return false;
 #endif

@@ -265,6 +265,21 @@ static void what_the_kernel_lacks_is_a_warning_or_if_required_an_error(void **st
     in_a_process(old_kernel);
 }
 
+static int without_flags(void)
+{
+    MUST(old_kernel_filter(BPF_JEQ, SYS_seccomp, EINVAL));
+    MUST(confine_here(CONFINE_REQUIRE) == 0);
+    REFUSED(socket(AF_INET, SOCK_STREAM, 0), EPERM);
+    return 0;
+}
+
+static void a_kernel_that_knows_fewer_flags_confines_the_calls_all_the_same(void **state)
+{
+    (void)state;
+    skip_where_nothing_is_confined();
+    in_a_process(without_flags);
+}
+
 static int off(void)
 {
     MUST(confine_here(CONFINE_OFF) == 0);
@@ -363,6 +378,7 @@ int main(void)
         TEST(no_program_process_connection_or_debugger_can_be_started),
         TEST(threads_that_start_later_are_confined_too),
         TEST(what_the_kernel_lacks_is_a_warning_or_if_required_an_error),
+        TEST(a_kernel_that_knows_fewer_flags_confines_the_calls_all_the_same),
         TEST(off_confines_nothing),
         TEST(the_kernel_says_that_nothing_but_the_files_of_others_is_left_to_root),
         TEST(another_user_has_neither_roots_groups_nor_its_rights),

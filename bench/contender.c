@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define ARGS_MAX 32
+#define WARMUP_MAX 0.25 /* seconds */
 
 void contender_find_places(struct contender_places *places)
 {
@@ -74,7 +75,8 @@ static FILE *start(const struct contender_places *places, const char *const *com
             dup2(ends[1], STDERR_FILENO);
         close(ends[0]);
         close(ends[1]);
-        execvp(args[0], (char *const *)args);
+        if (args[0])
+            execvp(args[0], (char *const *)args);
         _exit(127);
     }
     close(ends[1]);
@@ -102,6 +104,8 @@ bool contender_start(struct contender *c, const struct contender_places *places)
 {
     char line[512];
     const char *found = NULL;
+    if (c->sort == CONTENDER_DISK)
+        return true;
     FILE *f = start(places, c->command, 0, true, &c->pid);
     while (!found && fgets(line, sizeof line, f))
         found = strstr(line, "listening on ");
@@ -147,13 +151,14 @@ static double number_of(const char *json, const char *from, const char *name)
 
 static void read_sample(const char *json, const struct measure *m, struct sample *out)
 {
-    out->known = true;
+    const char *names = strstr(json, "\"call_names\":\"");
     out->cpu_us = number_of(json, NULL, "server_cpu_us");
-    out->user_share = number_of(json, NULL, "server_user_share");
+    out->user_us = out->cpu_us * number_of(json, NULL, "server_user_share");
     out->calls = number_of(json, NULL, "server_calls");
+    out->transfers = out->calls - number_of(json, NULL, "server_waits");
+    out->cpu_percent = number_of(json, NULL, "server_cpu_percent");
     out->pss_each = number_of(json, NULL, "pss_each");
     out->kernel_each = number_of(json, NULL, "kernel_each");
-    const char *names = strstr(json, "\"call_names\":\"");
     if (names) {
         names += strlen("\"call_names\":\"");
         snprintf(out->call_names, sizeof out->call_names, "%.*s", (int)strcspn(names, "\""), names);
@@ -169,36 +174,67 @@ static void read_sample(const char *json, const struct measure *m, struct sample
     out->latency_us[HISTOGRAM_PERCENTS] = number_of(json, m->series, "max");
 }
 
+/* A command as it is put together; options without a value, or with 0, are left out. */
+struct command {
+    const char *args[ARGS_MAX + 1];
+    char numbers[ARGS_MAX][24];
+    size_t n;
+};
+
+static void add(struct command *c, const char *arg)
+{
+    c->args[c->n++] = arg;
+}
+
+static void add_option(struct command *c, const char *name, double value)
+{
+    if (value <= 0)
+        return;
+    add(c, name);
+    snprintf(c->numbers[c->n], sizeof c->numbers[0], "%.6g", value);
+    add(c, c->numbers[c->n]);
+}
+
+static void make_command(struct command *c, const struct contender *of, const struct measure *m)
+{
+    double warmup = m->seconds / 4 < WARMUP_MAX ? m->seconds / 4 : WARMUP_MAX;
+    *c = (struct command){
+        .args = {"%parley-bench", m->mode, "--json", "--url", of->url, "--protocol", of->protocol},
+        .n = 7};
+    add_option(c, "--pid", of->pid);
+    add_option(c, "--connections", m->connections);
+    add_option(c, "--active", m->active);
+    add_option(c, "--pipeline", m->pipeline);
+    add_option(c, "--size", m->size);
+    add_option(c, "--rate", m->rate);
+    add_option(c, "--duration", m->seconds);
+    add_option(c, "--warmup", warmup);
+    if (of->sort != CONTENDER_ECHO) {
+        add(c, "--secret-file");
+        add(c, "$secret");
+    }
+    if (m->calls)
+        add(c, "--calls");
+}
+
+/* On the servers' processor. */
+static void make_disk_command(struct command *c, const struct measure *m)
+{
+    *c = (struct command){.args = {"%floor-bench", m->mode}, .n = 2};
+    snprintf(c->numbers[0], sizeof c->numbers[0], "%.3f", m->seconds);
+    add(c, c->numbers[0]);
+    add(c, "$.");
+}
+
 void contender_measure(const struct contender *c, const struct contender_places *places,
                        const struct measure *m, struct sample *out)
 {
-    enum { CONNECTIONS, PIPELINE, SIZE, RATE, PID, SECONDS, WARMUP, NUMBERS };
-    char n[NUMBERS][24], line[4096] = "";
-    snprintf(n[CONNECTIONS], 24, "%u", m->connections);
-    snprintf(n[PIPELINE], 24, "%u", m->pipeline ? m->pipeline : 1);
-    snprintf(n[SIZE], 24, "%u", m->size ? m->size : 20);
-    snprintf(n[RATE], 24, "%u", m->rate);
-    snprintf(n[PID], 24, "%d", (int)c->pid);
-    snprintf(n[SECONDS], 24, "%.3f", m->seconds);
-    snprintf(n[WARMUP], 24, "%.3f", m->seconds / 4);
-    const char *args[ARGS_MAX] = {"%parley-bench", m->mode,         "--json",       "--url",
-                                  c->url,          "--pid",         n[PID],         "--protocol",
-                                  c->protocol,     "--connections", n[CONNECTIONS], "--pipeline",
-                                  n[PIPELINE],     "--size",        n[SIZE],        "--duration",
-                                  n[SECONDS],      "--warmup",      n[WARMUP]};
-    size_t used = 19;
-    if (c->sort != CONTENDER_ECHO) {
-        args[used++] = "--secret-file";
-        args[used++] = "$secret";
-    }
-    if (m->rate) {
-        args[used++] = "--rate";
-        args[used++] = n[RATE];
-    }
-    if (m->calls)
-        args[used++] = "--calls";
+    bool disk = c->sort == CONTENDER_DISK;
+    char line[4096] = "";
+    struct command command;
     pid_t pid;
-    FILE *f = start(places, args, 1, true, &pid);
+    disk ? make_disk_command(&command, m) : make_command(&command, c, m);
+    FILE *f = start(places, command.args, !disk, true, &pid);
     memset(out, 0, sizeof *out);
     if (fgets(line, sizeof line, f) && line[0] == '{')
         read_sample(line, m, out);
@@ -227,19 +263,6 @@ void contender_profile(const struct contender *c, const struct contender_places 
                  line);
         out->rooms[out->n].share = strtod(line + name_n, NULL);
     }
-    fclose(f);
-    waitpid(pid, NULL, 0);
-}
-
-void contender_sync_floor(const struct contender_places *places, double seconds, double us[2])
-{
-    char text[24], line[1024];
-    snprintf(text, sizeof text, "%.3f", seconds);
-    const char *const args[] = {"%floor-bench", "sync", text, "$.", NULL};
-    pid_t pid;
-    FILE *f = start(places, args, 0, false, &pid);
-    for (size_t i = 0; i < 2; i++)
-        us[i] = fgets(line, sizeof line, f) ? number_of(line, "synced", "p50") : 0;
     fclose(f);
     waitpid(pid, NULL, 0);
 }

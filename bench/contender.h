@@ -17,12 +17,13 @@ enum contender_sort {
     CONTENDER_ECHO = 1,
     CONTENDER_DURABLE = 2, /* chat; what is acknowledged is on the disk */
     CONTENDER_MEMORY = 4,  /* chat; the kernel writes it when it likes */
+    CONTENDER_STORED,      /* the same; ours with logs that differ */
+    CONTENDER_DISK,        /* no server */
 };
 
 struct contender {
     const char *name;
     enum contender_sort sort;
-    bool floor; /* no server, but what one costs at least */
     const char *protocol, *path;
     /* The command; the first letter says where a file is: '%' beside this program, '@' in the peers' folder,
        '$' in the scratch folder. */
@@ -43,10 +44,10 @@ void contender_find_places(struct contender_places *places);
 bool contender_start(struct contender *c, const struct contender_places *places);
 void contender_end(struct contender *c);
 
-/* One run of parley-bench. */
+/* One run of parley-bench, or of floor-bench where there is no server. */
 struct measure {
     const char *mode, *series;
-    unsigned connections, pipeline, size, rate;
+    unsigned connections, active, pipeline, size, rate; /* 0: as parley-bench has it */
     double seconds;
     bool calls;
 };
@@ -54,13 +55,15 @@ struct measure {
 #define SAMPLE_LATENCIES 6 /* the percentiles of the histogram, the greatest */
 
 struct sample {
-    bool known;
-    double per_second, cpu_us, user_share, calls, pss_each, kernel_each;
+    double per_second;
+    double cpu_us, user_us;  /* of a message */
+    double calls, transfers; /* likewise; transfers: but epoll_wait */
+    double cpu_percent, pss_each, kernel_each;
     double latency_us[SAMPLE_LATENCIES];
     char call_names[256];
 };
 
-/* What goes wrong is told on standard error, and the sample is not known. */
+/* What goes wrong is told on standard error. A number that is not known is 0. */
 void contender_measure(const struct contender *c, const struct contender_places *places,
                        const struct measure *m, struct sample *out);
 
@@ -78,8 +81,5 @@ struct profile {
 
 void contender_profile(const struct contender *c, const struct contender_places *places,
                        const struct measure *m, struct profile *out);
-
-/* What write + fdatasync take, p50: where a file grows, where one is overwritten. */
-void contender_sync_floor(const struct contender_places *places, double seconds, double us[2]);
 
 #endif

@@ -1,16 +1,22 @@
 /*
  * floor-bench: the least that a server can do, to hold real ones against.
  *
- *   tcp   sends every byte back, over epoll: what the system calls cost.
- *   ws    a WebSocket echo for frames of one size, the connection's first: no fragments, no control
- *         frames, no limits, one read and one write for all that has come.
- *   sync  SECONDS FOLDER: write + fdatasync one after the other, growing a file and overwriting one;
- *         a line of JSON each.
+ *   tcp       sends every byte back, over epoll: what the system calls cost.
+ *   ws        a WebSocket echo for frames of one size, the connection's first: no fragments, no control
+ *             frames, no limits, one read and one write for all that has come.
+ *   register  the same handshake; then one HMAC over what comes, and the answer to a registration.
+ *   chat [FILE]
+ *             connections are pairs, as they come: what one sends is acknowledged to it in as many bytes,
+ *             and goes on to the other one. With a FILE it is on the disk before, in blocks that were
+ *             written once.
+ *   append, overwrite SECONDS FOLDER
+ *             write + fdatasync one after the other, growing a file or overwriting one: a line of JSON.
  *
- * tcp and ws listen on a free port of 127.0.0.1, say which, and go on until they are ended.
+ * The others listen on a free port of 127.0.0.1, say which, and go on until they are ended.
  */
 #include "base/exit.h"
 #include "codec/base64.h"
+#include "codec/hmac.h"
 #include "codec/sha1.h"
 #include "histogram.h"
 #include "net/address.h"
@@ -28,15 +34,21 @@
 
 #define IN_MAX (128 << 10)
 #define EVENTS 1024
+#define BLOCKS_END (4 << 20) /* bytes of a file that is overwritten from its start to its end */
 
 struct client {
     int fd;
-    bool open;     /* ws: the handshake is done */
-    size_t rest_n; /* bytes of a frame that has not come whole */
+    struct client *other; /* chat: of its pair; NULL: none yet, or gone */
+    bool open;            /* ws: the handshake is done */
+    size_t rest_n;        /* bytes of a frame that has not come whole */
     uint8_t *rest;
 };
 
 static uint8_t in[IN_MAX], out[IN_MAX];
+static struct client *single; /* chat: the one that came last, as long as it is alone */
+static int blocks = -1;       /* chat: the file */
+static off_t block_at;
+static struct hmac_key hmac;
 
 static void send_all(struct client *c, const uint8_t *p, size_t n)
 {
@@ -97,7 +109,69 @@ static void echo_frames(struct client *c, size_t n)
         memcpy(c->rest, in + at, c->rest_n);
 }
 
-static void serve(struct client *c, bool ws)
+/* As in a frame of the load generator. */
+static void answer_registration(struct client *c, size_t n)
+{
+    static const char ok[] = "\x81\x28{\"event\":\"registerMessages\",\"data\":\"OK\"}";
+    _Static_assert(sizeof ok - 3 == 0x28, "the length in its head");
+    uint8_t mark[SHA256_SIZE];
+    if (payload_of(in, n) + 8 > n)
+        return;
+    frame_mask(in + 8, n - 8, in + 4);
+    hmac_sign(&hmac, slice_of(in + 8, n - 8), mark);
+    if (hmac_equal(mark, in))
+        return;
+    send_all(c, (const uint8_t *)ok, sizeof ok - 1);
+}
+
+static void upgrade_and_echo(struct client *c, size_t n)
+{
+    c->open ? echo_frames(c, n) : answer_upgrade(c, n);
+}
+
+static void upgrade_and_register(struct client *c, size_t n)
+{
+    c->open ? answer_registration(c, n) : answer_upgrade(c, n);
+}
+
+static void echo_bytes(struct client *c, size_t n)
+{
+    send_all(c, in, n);
+}
+
+/* Returns where the next ones go. */
+static off_t write_down(int fd, const void *p, size_t n, off_t at)
+{
+    if (pwrite(fd, p, n, at) != (ssize_t)n || fdatasync(fd))
+        run_die(errno, "cannot write");
+    return at + (off_t)n;
+}
+
+static void pass_on(struct client *c, size_t n)
+{
+    static uint8_t acknowledgement[IN_MAX];
+    if (!acknowledgement[0])
+        memset(acknowledgement, 'a', sizeof acknowledgement);
+    if (blocks >= 0)
+        block_at = write_down(blocks, in, n, block_at + (off_t)n > BLOCKS_END ? 0 : block_at);
+    send_all(c, acknowledgement, n);
+    if (c->other)
+        send_all(c->other, in, n);
+}
+
+static void leave(struct client *c)
+{
+    if (c->other)
+        c->other->other = NULL;
+    if (single == c)
+        single = NULL;
+    close(c->fd);
+    free(c);
+}
+
+typedef void (*taker)(struct client *c, size_t n);
+
+static void serve(struct client *c, taker take)
 {
     size_t before = c->rest_n;
     if (before) {
@@ -109,16 +183,10 @@ static void serve(struct client *c, bool ws)
     if (n <= 0) {
         if (n < 0 && errno == EAGAIN)
             return;
-        close(c->fd);
-        free(c);
+        leave(c);
         return;
     }
-    if (!ws)
-        send_all(c, in, (size_t)n);
-    else if (c->open)
-        echo_frames(c, before + (size_t)n);
-    else
-        answer_upgrade(c, (size_t)n);
+    take(c, before + (size_t)n);
 }
 
 static void accept_all(int listener, int epoll)
@@ -129,10 +197,14 @@ static void accept_all(int listener, int epoll)
         if (!c || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event))
             run_die(errno, "cannot take a connection");
         c->fd = fd;
+        c->other = single;
+        if (single)
+            single->other = c;
+        single = single ? NULL : c;
     }
 }
 
-static int serve_all(bool ws)
+static int serve_all(taker take)
 {
     struct address address;
     char text[ADDRESS_TEXT];
@@ -153,7 +225,7 @@ static int serve_all(bool ws)
         int n = epoll_wait(epoll, events, EVENTS, -1);
         for (int i = 0; i < n; i++) {
             if (events[i].data.ptr)
-                serve(events[i].data.ptr, ws);
+                serve(events[i].data.ptr, take);
             else
                 accept_all(listener, epoll);
         }
@@ -162,47 +234,64 @@ static int serve_all(bool ws)
 
 /* ---- the disk ----------------------------------------------------------------------------- */
 
-static void sync_loop(const char *path, double seconds, bool overwrite)
+/* A file of blocks that have been written. */
+static int make_blocks(const char *path, off_t end)
 {
-    static struct histogram h;
     static char block[4096];
-    const off_t end = overwrite ? 4 << 20 : 0;
     int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     memset(block, 'x', sizeof block);
-    memset(&h, 0, sizeof h);
     for (off_t at = 0; at < end; at += (off_t)sizeof block)
         if (pwrite(fd, block, sizeof block, at) < 0)
             run_die(errno, "%s", path);
     if (fd < 0 || fsync(fd))
         run_die(errno, "%s", path);
+    return fd;
+}
+
+static int sync_loop(const char *mode, double seconds, const char *folder)
+{
+    static struct histogram h;
+    static const char block[256];
+    char path[300];
+    bool grows = strcmp(mode, "append") == 0;
+    snprintf(path, sizeof path, "%s/floor-bench.tmp", folder);
+    int fd = make_blocks(path, grows ? 0 : BLOCKS_END);
+    off_t at = 0;
     uint64_t began = histogram_now(), until = began + (uint64_t)(seconds * 1e9), now = began;
-    for (off_t at = 0; now < until; at += 256) {
-        if (pwrite(fd, block, 256, overwrite ? at % end : at) != 256 || fdatasync(fd))
-            run_die(errno, "%s", path);
+    while (now < until) {
+        at = write_down(fd, block, sizeof block, grows ? at : at % BLOCKS_END);
         uint64_t after = histogram_now();
         histogram_add(&h, after - now);
         now = after;
     }
-    printf("{\"mode\":\"%s\",\"synced\":{", overwrite ? "overwrite" : "append");
+    printf("{\"mode\":\"%s\",\"synced\":{", mode);
     histogram_print_json(&h, (double)(now - began) / 1e9);
     printf("}}\n");
     close(fd);
     unlink(path);
+    return EXIT_CLEAN;
 }
 
 int main(int argc, char **argv)
 {
+    static const struct {
+        const char *name;
+        taker take;
+    } servers[] = {{"tcp", echo_bytes},
+                   {"ws", upgrade_and_echo},
+                   {"register", upgrade_and_register},
+                   {"chat", pass_on}};
     const char *mode = argc > 1 ? argv[1] : "";
-    char path[300];
-    if (strcmp(mode, "tcp") == 0 || strcmp(mode, "ws") == 0)
-        return serve_all(mode[0] == 'w');
     double seconds = argc == 4 ? strtod(argv[2], NULL) : 0;
-    if (strcmp(mode, "sync") != 0 || !(seconds > 0)) {
-        fprintf(stderr, "usage: floor-bench tcp | ws | sync SECONDS FOLDER\n");
-        return EXIT_USAGE_ERROR;
-    }
-    snprintf(path, sizeof path, "%s/floor-bench.tmp", argv[3]);
-    sync_loop(path, seconds, false);
-    sync_loop(path, seconds, true);
-    return EXIT_CLEAN;
+    if ((strcmp(mode, "append") == 0 || strcmp(mode, "overwrite") == 0) && seconds > 0)
+        return sync_loop(mode, seconds, argv[3]);
+    hmac_key_init(&hmac, SLICE("any key costs the same"));
+    if (strcmp(mode, "chat") == 0 && argc == 3)
+        blocks = make_blocks(argv[2], BLOCKS_END);
+    for (size_t i = 0; i < sizeof servers / sizeof *servers; i++)
+        if (strcmp(mode, servers[i].name) == 0 && argc == 2 + (blocks >= 0))
+            return serve_all(servers[i].take);
+    fprintf(stderr, "usage: floor-bench tcp | ws | register | chat [FILE]\n"
+                    "       floor-bench append | overwrite SECONDS FOLDER\n");
+    return EXIT_USAGE_ERROR;
 }

@@ -138,6 +138,15 @@ void load_frame(struct buf *out, struct slice head, uint32_t size, struct slice 
     out->n += at + n;
 }
 
+void load_raw(struct buf *out, uint32_t size)
+{
+    uint8_t *to = buf_reserve(out, size);
+    if (!to)
+        return;
+    memset(to, 'x', size);
+    out->n += size;
+}
+
 /* ---- connections ------------------------------------------------------------------------- */
 
 static void peer_ready(struct peer *p)
@@ -336,7 +345,7 @@ static int start(struct load *load)
         result = stream_set_init(&load->streams, &load->loop);
     init_kinds(load);
     load->counter = -1;
-    load->senders = o->connections;
+    load->senders = o->active ? o->active : o->connections;
     load->peers = calloc(o->connections, sizeof *load->peers);
     load->times = calloc((size_t)o->connections * o->pipeline, sizeof *load->times);
     load->frames = calloc(o->connections, sizeof *load->frames);
@@ -390,7 +399,7 @@ static void end_measuring(struct load *load)
     load->own_cpu_us = own_cpu_us() - load->own_cpu_us;
     load->after = usage_read(load->options.pid);
     if (load->counter >= 0)
-        load->calls = usage_calls_end(load->counter, load->call_names, sizeof load->call_names);
+        load->calls = usage_calls_end(load->counter);
     if (load->options.mode->series[0] && load->series[0].count == 0)
         load_give_up(load, EXIT_SYSTEM, "nothing was answered in the measured time");
     load->phase = LOAD_OVER;

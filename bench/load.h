@@ -45,7 +45,7 @@ struct load_options {
     enum load_protocol protocol;
     bool json, anywhere, calls;
     const char *url, *secret_file;
-    uint32_t connections, pipeline, size, rate, pid;
+    uint32_t connections, active, pipeline, size, rate, pid;
     double duration, warmup; /* seconds */
 };
 
@@ -63,7 +63,7 @@ struct load {
     uint64_t *times;    /* all peers' sent_at */
     struct buf *frames; /* one for each connection, as far as the mode needs them */
     size_t opened, ready;
-    size_t senders; /* the first so many peers; set by the mode's `make` where it is not all */
+    size_t senders; /* the first so many peers: --active, or what the mode's `make` says */
     void *own;      /* the mode's; freed at the end */
     size_t behind;  /* fan-out: devices that lack the oldest message */
     enum load_phase phase;
@@ -74,8 +74,7 @@ struct load {
     struct usage opening, before, after;
     uint64_t own_cpu_us;
     int counter; /* of system calls; -1: none */
-    uint64_t calls;
-    char call_names[512];
+    struct usage_calls calls;
     struct histogram series[LOAD_SERIES];
     enum exit_status status;
     char error[256]; /* why it ended early */
@@ -129,6 +128,9 @@ __attribute__((format(printf, 3, 4))) void load_give_up(struct load *load, enum 
 
 /* A masked text frame: head, size times 'x', tail. */
 void load_frame(struct buf *out, struct slice head, uint32_t size, struct slice tail);
+
+/* LOAD_TCP: the bare size times 'x'. */
+void load_raw(struct buf *out, uint32_t size);
 
 /* bench-0-a writes to bench-0-b, and so on. */
 void load_pair_user(char out[32], size_t index);

@@ -15,6 +15,10 @@ void load_pair_user(char out[32], size_t index)
 static bool make_one(struct load *load, size_t i, size_t to)
 {
     char name[32], head[128];
+    if (load->options.protocol == LOAD_TCP) {
+        load_raw(&load->frames[i], load->options.size);
+        return !load->frames[i].failed;
+    }
     load->options.mode->user(name, to);
     snprintf(head, sizeof head, "{\"event\":\"message\",\"data\":{\"to\":\"%s\",\"content\":\"",
              name);
@@ -30,12 +34,16 @@ bool load_make_pairs(struct load *load)
     return good;
 }
 
+/* Of LOAD_TCP, what the other one has written, and what `floor-bench chat` writes. */
+#define RAW_ACKNOWLEDGED SLICE("a")
+#define RAW_DELIVERED SLICE("x")
+
 static void chat_message(struct peer *p, struct slice m)
 {
-    if (load_begins(m, LOAD_ACKNOWLEDGED)) {
+    if (load_begins(m, LOAD_ACKNOWLEDGED) || load_begins(m, RAW_ACKNOWLEDGED)) {
         load_count(p, p->acknowledged++, 0);
         load_fill(p);
-    } else if (load_begins(m, LOAD_DELIVERED)) {
+    } else if (load_begins(m, LOAD_DELIVERED) || load_begins(m, RAW_DELIVERED)) {
         load_count(p->other, p->other->delivered++, 1);
         load_fill(p->other);
     }

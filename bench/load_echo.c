@@ -3,15 +3,14 @@
 
 static bool make(struct load *load)
 {
-    static const uint8_t x = 'x';
     const struct load_options *o = &load->options;
     struct buf *frame = &load->frames[0];
     if (o->protocol == LOAD_SOCKETIO)
         load_frame(frame, SLICE("42[\"message\",\""), o->size, SLICE("\"]"));
     else if (o->protocol == LOAD_WEBSOCKET)
         load_frame(frame, SLICE(""), o->size, SLICE(""));
-    for (uint32_t i = 0; o->protocol == LOAD_TCP && i < o->size; i++)
-        buf_append(frame, &x, 1);
+    else
+        load_raw(frame, o->size);
     for (size_t i = 0; i < o->connections; i++)
         load->peers[i].frame = frame;
     return !frame->failed;

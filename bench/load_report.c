@@ -5,7 +5,7 @@
 /* A message of the chat costs the server its acknowledgement and its delivery. */
 struct costs {
     double seconds, own_percent;
-    double cpu_us, switches, calls; /* for a message of the first series */
+    double cpu_us, switches, calls, waits; /* for a message of the first series */
     double user_share, cpu_percent;
     double pss_each, kernel_each; /* bytes for a connection */
 };
@@ -22,7 +22,8 @@ static struct costs costs_of(const struct load *load)
         .own_percent = (double)load->own_cpu_us / 1e4 / seconds,
         .cpu_us = (double)(b->cpu_ns - a->cpu_ns) / 1e3 / messages,
         .switches = (double)(b->switches - a->switches) / messages,
-        .calls = (double)load->calls / messages,
+        .calls = (double)load->calls.all / messages,
+        .waits = (double)load->calls.waits / messages,
         .user_share = ticks > 0 ? (double)(b->user - a->user) / ticks : 0,
         .cpu_percent = (double)(b->cpu_ns - a->cpu_ns) / 1e7 / seconds,
         .pss_each = ((double)b->pss - (double)load->opening.pss) / connections,
@@ -61,8 +62,8 @@ void load_print_table(const struct load *load)
            c.user_share * 100);
     if (mode->series[0])
         printf("a message: %.2f us of CPU and %.3f context switches\n", c.cpu_us, c.switches);
-    if (load->calls)
-        printf("a message: %.2f system calls, by strace: %s\n", c.calls, load->call_names);
+    if (load->calls.all)
+        printf("a message: %.2f system calls, by strace: %s\n", c.calls, load->calls.names);
     else if (o->calls)
         printf("system calls: not known, for strace is missing or may not look at the server\n");
     printf("a connection: %.0f bytes of the server (PSS), %.0f of the kernel, for both ends\n",
@@ -86,7 +87,8 @@ void load_print_json(const struct load *load)
         printf(",\"server_cpu_us\":%.3f,\"server_switches\":%.4f,\"server_user_share\":%.3f,"
                "\"server_cpu_percent\":%.2f,\"pss_each\":%.1f,\"kernel_each\":%.1f",
                c.cpu_us, c.switches, c.user_share, c.cpu_percent, c.pss_each, c.kernel_each);
-    if (load->calls)
-        printf(",\"server_calls\":%.3f,\"call_names\":\"%s\"", c.calls, load->call_names);
+    if (load->calls.all)
+        printf(",\"server_calls\":%.3f,\"server_waits\":%.3f,\"call_names\":\"%s\"", c.calls,
+               c.waits, load->calls.names);
     printf("}\n");
 }

@@ -58,7 +58,8 @@ static bool judge_protocol(struct load_options *o, const char *name)
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0) {
             o->protocol = (enum load_protocol)i;
-            return i == LOAD_WEBSOCKET || o->mode == &load_echo;
+            return i == LOAD_WEBSOCKET || o->mode == &load_echo ||
+                   (i == LOAD_TCP && o->mode == &load_chat);
         }
     return false;
 }
@@ -73,9 +74,14 @@ static int take_options(struct load *load, const char *duration, const char *war
     if (!parse_seconds(warmup, &o->warmup))
         return wrong("warmup: \"%.40s\" is not seconds from 0 to 86400", warmup);
     if (!judge_protocol(o, protocol))
-        return wrong("protocol: \"%.40s\" is not ws, or for echo ws, tcp or socketio", protocol);
+        return wrong("protocol: \"%.40s\" is not ws, or for echo ws, tcp or socketio, for chat ws "
+                     "or tcp",
+                     protocol);
     if (!o->connections)
         o->connections = o->mode->connections;
+    if (o->active > o->connections)
+        return wrong("active: %u of %u connections; there are not so many", o->active,
+                     o->connections);
     if (o->mode->pairs && o->connections % 2)
         return wrong("connections: %u is odd; %s takes pairs", o->connections, o->mode->name);
     if (o->mode == &load_fan_out && o->connections < 2)
@@ -96,7 +102,7 @@ static int take_options(struct load *load, const char *duration, const char *war
         return wrong("pid: there is no process %u", o->pid);
     if (o->calls && !o->pid)
         return wrong("--calls needs the server's --pid");
-    return o->mode->chat || o->secret_file ? load_key(load) : -1;
+    return (o->mode->chat && o->protocol != LOAD_TCP) || o->secret_file ? load_key(load) : -1;
 }
 
 static void print_help(const struct arg *rows)
@@ -121,6 +127,8 @@ static int parse(struct load *load, int argc, char **argv)
          "default ws://127.0.0.1:8080/chat with a secret, ws://127.0.0.1:9001/ without", 0},
         {"connections", ARG_NUMBER, &o->connections, 1, 1000000, "N",
          "default 100; history, connect: 10; fan-out: 21; idle: 5000; mixed: 1000", 0},
+        {"active", ARG_NUMBER, &o->active, 1, 1000000, "N",
+         "only the first so many of them send; default: all", 0},
         {"pipeline", ARG_NUMBER, &o->pipeline, 1, 65536, "N",
          "closed loop: messages in flight on each connection; default 1", 0},
         {"rate", ARG_NUMBER, &o->rate, 1, 100000000, "N",
@@ -129,7 +137,8 @@ static int parse(struct load *load, int argc, char **argv)
          "of the message, of the content for chat; default 20", 0},
         {"duration", ARG_TEXT, &duration, 0, 0, "S", "measured seconds; default 5", 0},
         {"warmup", ARG_TEXT, &warmup, 0, 0, "S", "seconds before that; default 1", 0},
-        {"protocol", ARG_TEXT, &protocol, 0, 0, "P", "echo: ws (default), tcp or socketio", 0},
+        {"protocol", ARG_TEXT, &protocol, 0, 0, "P",
+         "ws (default); echo: or tcp, or socketio; chat: or tcp, to floor-bench chat", 0},
         {"secret-file", ARG_TEXT, &o->secret_file, 0, 0, "FILE",
          "the server's, to make tokens with; start the server with --rate 0", 0},
         {"pid", ARG_NUMBER, &o->pid, 1, INT32_MAX, "PID", "report what the server's process used",

@@ -12,6 +12,7 @@ static struct score_row *score_row(struct score *s, const struct score_line *lin
             return &s->rows[i];
     assert(s->n < SCORE_ROWS_MAX);
     s->rows[s->n].line = line;
+    s->rows[s->n].group = s->group;
     return &s->rows[s->n++];
 }
 
@@ -138,22 +139,45 @@ static void make_cells(struct cells *c, const struct score_row *row)
     c->verdict = verdicts[judge(row)];
 }
 
-static void print_row(const struct score_row *row)
+/* The row above this one, of those that are shown; NULL: none. */
+static const struct score_row *above(const struct score *s, size_t i)
 {
-    const char *peer = row->line->peer ? row->line->peer : "";
-    struct cells c;
-    make_cells(&c, row);
-    printf("%-50s %10s  %-16s  %-37s %6s  %6s  %-14s %s\n", row->line->what, c.value.s, c.spread.s,
-           peer, c.peer.s, c.ratio.s, c.goal.s, c.verdict);
+    while (i-- > 0)
+        if (s->rows[i].n)
+            return &s->rows[i];
+    return NULL;
+}
+
+/* A heading stands over the first line of its group; NULL: this one is not it. */
+static const char *heading(const struct score_row *above, const struct score_row *row)
+{
+    return row->group && (!above || above->group != row->group) ? row->group : NULL;
+}
+
+/* Whether only the peer is another one: what is measured is told once. */
+static bool goes_on(const struct score_row *above, const struct score_row *row)
+{
+    return above && !heading(above, row) && strcmp(above->line->what, row->line->what) == 0 &&
+           above->value[0] == row->value[0];
 }
 
 void score_print_table(const struct score *s)
 {
-    printf("%-50s %10s  %-16s  %-37s %6s  %6s  %-14s\n", "what", "median", "spread",
-           "peer or floor", "median", "ratio", "goal");
-    for (size_t i = 0; i < s->n; i++)
-        if (s->rows[i].n)
-            print_row(&s->rows[i]);
+    static const char format[] = "%-50s %10s  %-16s  %-37s %6s  %6s  %-14s %s\n";
+    printf(format, "what", "median", "spread", "peer or floor", "median", "ratio", "goal", "");
+    for (size_t i = 0; i < s->n; i++) {
+        const struct score_row *row = &s->rows[i], *last = above(s, i);
+        struct cells c;
+        if (!row->n)
+            continue;
+        make_cells(&c, row);
+        bool again = goes_on(last, row);
+        if (heading(last, row))
+            printf("\n%s\n", heading(last, row));
+        printf(format, again ? "" : row->line->what, again ? "" : c.value.s,
+               again ? "" : c.spread.s, row->line->peer ? row->line->peer : "", c.peer.s, c.ratio.s,
+               c.goal.s, c.verdict);
+    }
 }
 
 void score_print_html(const struct score *s, FILE *f)
@@ -162,12 +186,16 @@ void score_print_html(const struct score *s, FILE *f)
           "floor<th>median<th>ratio<th>goal<th></tr>\n",
           f);
     for (size_t i = 0; i < s->n; i++) {
-        const struct score_row *row = &s->rows[i];
+        const struct score_row *row = &s->rows[i], *last = above(s, i);
         struct cells c;
         if (!row->n)
             continue;
         make_cells(&c, row);
-        fprintf(f, "<tr><td>%s<td>%s<td>%s<td>%s", row->line->what, c.value.s, c.spread.s,
+        bool again = goes_on(last, row);
+        if (heading(last, row))
+            fprintf(f, "<tr><th colspan=\"8\" class=\"group\">%s</tr>\n", heading(last, row));
+        fprintf(f, "<tr><td>%s<td>%s<td>%s<td>%s", again ? "" : row->line->what,
+                again ? "" : c.value.s, again ? "" : c.spread.s,
                 row->line->peer ? row->line->peer : "");
         fprintf(f, "<td>%s<td>%s<td>%s<td class=\"%s\">%s</tr>\n", c.peer.s, c.ratio.s, c.goal.s,
                 judge(row) == MISSED ? "bad" : "", c.verdict);

@@ -33,6 +33,7 @@ struct score_line {
 
 struct score_row {
     const struct score_line *line;
+    const char *group;
     double value[SCORE_ROUNDS_MAX], peer[SCORE_ROUNDS_MAX];
     size_t n, peers;
 };
@@ -41,6 +42,7 @@ struct score_row {
 struct score {
     struct score_row rows[SCORE_ROWS_MAX];
     size_t n;
+    const char *group; /* the heading over lines that are added from here on; NULL: none */
 };
 
 void score_add(struct score *s, const struct score_line *line, double value);

@@ -9,14 +9,10 @@
 #include <unistd.h>
 
 /* One number of the known samples: their median and range. False: there are none. */
-static bool fold(const struct suite *s, size_t cell, size_t i, size_t offset,
-                 struct report_bar *bar)
+static bool fold(const struct suite *s, size_t cell, size_t i, size_t field, struct report_bar *bar)
 {
     double values[SCORE_ROUNDS_MAX];
-    size_t n = 0;
-    for (uint32_t r = 0; r < s->rounds; r++)
-        if (s->samples[cell][i][r].known)
-            memcpy(&values[n++], (const char *)&s->samples[cell][i][r] + offset, sizeof *values);
+    size_t n = suite_values(s, cell, i, field, values);
     if (n == 0)
         return false;
     *bar = (struct report_bar){.name = suite_contenders[i].name, .own = suite_ours(i) == i};
@@ -59,21 +55,6 @@ static void plot_latencies(FILE *f, const struct suite *s, size_t cell)
                       n);
 }
 
-static void plot_memory(FILE *f, const struct suite *s, const char *title, size_t offset)
-{
-    struct report_bar bars[SUITE_CONTENDERS];
-    size_t n = 0;
-    for (size_t i = 0; i < SUITE_CONTENDERS; i++) {
-        double value;
-        if (!s->idle_samples[i].known)
-            continue;
-        memcpy(&value, (const char *)&s->idle_samples[i] + offset, sizeof value);
-        bars[n++] =
-            (struct report_bar){suite_contenders[i].name, value, value, value, suite_ours(i) == i};
-    }
-    report_bars(f, title, "bytes", bars, n);
-}
-
 /* Of ours, what each room takes of the time of a message. */
 static void write_rooms(FILE *f, const struct suite *s)
 {
@@ -85,19 +66,15 @@ static void write_rooms(FILE *f, const struct suite *s)
     for (size_t cell = 0; cell < SUITE_CELLS; cell++)
         for (size_t i = 0; i < SUITE_CONTENDERS; i++) {
             const struct profile *p = &s->profiles[cell][i];
-            struct report_bar cpu;
-            double kernel = 0;
-            if (!p->n || !fold(s, cell, i, offsetof(struct sample, cpu_us), &cpu))
+            double cpu = suite_median(s, cell, i, SUITE_FIELD(cpu_us)) * 1000;
+            double user = suite_median(s, cell, i, SUITE_FIELD(user_us)) * 1000;
+            if (!p->n)
                 continue;
-            for (size_t k = 0; k < p->n; k++)
-                if (strcmp(p->rooms[k].name, "kernel") == 0)
-                    kernel = p->rooms[k].share;
             fprintf(f, "<tr><td>%s<td>%s<td>%.0f<td>%.0f<td>", suite_cells[cell].what,
-                    suite_contenders[i].name, cpu.value * kernel * 1000,
-                    cpu.value * (1 - kernel) * 1000);
+                    suite_contenders[i].name, cpu - user, user);
             for (size_t k = 0; k < p->n; k++)
                 if (strcmp(p->rooms[k].name, "kernel") != 0)
-                    fprintf(f, "%s %.0f ", p->rooms[k].name, cpu.value * p->rooms[k].share * 1000);
+                    fprintf(f, "%s %.0f ", p->rooms[k].name, cpu * p->rooms[k].share);
             fputs("</tr>\n", f);
         }
     fputs("</table>\n", f);
@@ -106,26 +83,44 @@ static void write_rooms(FILE *f, const struct suite *s)
 static void write_profile(FILE *f, const struct suite *s)
 {
     report_heading(f, "Where the time goes");
-    fputs("<p>CPU time of the server a message, the share of it that is spent in user space (by "
-          "the "
-          "kernel's ticks), and the system calls of a message (by strace, in a run of their "
-          "own).</p>\n"
+    fputs("<p>CPU time of the server a message, how much of it is spent in user space (ours: by "
+          "samples of perf, the others': by the kernel's ticks), and the system calls of a message "
+          "(by strace, in a run of their own).</p>\n"
           "<table><tr><th>what<th>server<th>us CPU<th>us in user space<th>system "
           "calls<th>which</tr>\n",
           f);
     for (size_t cell = 0; cell < SUITE_CELLS; cell++)
         for (size_t i = 0; i < SUITE_CONTENDERS; i++) {
-            struct report_bar cpu, share;
-            const struct sample *calls = &s->calls[cell][i];
-            if (!fold(s, cell, i, offsetof(struct sample, cpu_us), &cpu) ||
-                !fold(s, cell, i, offsetof(struct sample, user_share), &share))
+            double calls = suite_median(s, cell, i, SUITE_FIELD(calls));
+            if (calls <= 0)
                 continue;
-            fprintf(f, "<tr><td>%s<td>%s<td>%.2f<td>%.2f<td>", suite_cells[cell].what,
-                    suite_contenders[i].name, cpu.value, cpu.value * share.value);
-            fprintf(f, calls->calls > 0 ? "%.2f<td>" : "<td>", calls->calls);
-            fprintf(f, "%s</tr>\n", calls->call_names);
+            fprintf(f, "<tr><td>%s<td>%s<td>%.2f<td>%.2f<td>%.2f<td>%s</tr>\n",
+                    suite_cells[cell].what, suite_contenders[i].name,
+                    suite_median(s, cell, i, SUITE_FIELD(cpu_us)),
+                    suite_median(s, cell, i, SUITE_FIELD(user_us)), calls,
+                    s->samples[cell][i][0].call_names);
         }
     fputs("</table>\n", f);
+}
+
+static void plot_all(FILE *f, const struct suite *s)
+{
+    report_heading(f, "Throughput, and the server's CPU time a message");
+    for (size_t cell = 0; cell < SUITE_CELLS; cell++)
+        if (!suite_cells[cell].m.rate && suite_cells[cell].m.series) {
+            plot_bars(f, s, cell, "a second", SUITE_FIELD(per_second));
+            plot_bars(f, s, cell, "us of CPU each", SUITE_FIELD(cpu_us));
+        }
+    report_heading(f, "Latency");
+    for (size_t cell = 0; cell < SUITE_CELLS; cell++)
+        plot_latencies(f, s, cell);
+    report_heading(f, "Memory of an idle connection: the server's own (PSS), the kernel's (both "
+                      "ends)");
+    for (size_t cell = 0; cell < SUITE_CELLS; cell++)
+        if (suite_cells[cell].fresh) {
+            plot_bars(f, s, cell, "bytes, its own", SUITE_FIELD(pss_each));
+            plot_bars(f, s, cell, "bytes, the kernel's", SUITE_FIELD(kernel_each));
+        }
 }
 
 void suite_write_report(const struct suite *s)
@@ -135,8 +130,7 @@ void suite_write_report(const struct suite *s)
     uname(&kernel);
     snprintf(intro, sizeof intro,
              "parley %s on Linux %.60s, %s, %ld processors. %u rounds of %.2g s, interleaved; bars "
-             "are "
-             "medians, the lines on them the spread of the rounds.%s",
+             "are medians, the lines on them the spread of the rounds.%s",
              PARLEY_VERSION, kernel.release, kernel.machine, sysconf(_SC_NPROCESSORS_ONLN),
              s->rounds, s->seconds,
              s->quick ? " <b>A smoke run, whose figures say nothing.</b>" : "");
@@ -144,27 +138,11 @@ void suite_write_report(const struct suite *s)
     if (!f)
         run_die(errno, "%s", s->report_path);
     report_begin(f, "parley beside others", intro);
-    report_heading(f, "Throughput, and the server's CPU time a message");
-    for (size_t cell = 0; cell < SUITE_CELLS; cell++)
-        if (!suite_cells[cell].m.rate) {
-            plot_bars(f, s, cell, "a second", offsetof(struct sample, per_second));
-            plot_bars(f, s, cell, "us of CPU each", offsetof(struct sample, cpu_us));
-        }
-    report_heading(f, "Latency");
-    fprintf(f,
-            "<p>write + fdatasync here: %.0f us where the file grows, %.0f us where it is "
-            "overwritten "
-            "(p50).</p>\n",
-            s->sync_us[0][0], s->sync_us[0][1]);
-    for (size_t cell = 0; cell < SUITE_CELLS; cell++)
-        plot_latencies(f, s, cell);
-    report_heading(f, "Memory of an idle connection");
-    plot_memory(f, s, "the server's own (PSS)", offsetof(struct sample, pss_each));
-    plot_memory(f, s, "the kernel's, both ends", offsetof(struct sample, kernel_each));
+    report_heading(f, "What was asked for, and what is there");
+    score_print_html(&s->score, f);
+    plot_all(f, s);
     write_profile(f, s);
     write_rooms(f, s);
-    report_heading(f, "All of it");
-    score_print_html(&s->score, f);
     report_end(f);
     fclose(f);
 }

@@ -1,129 +1,136 @@
-#include "histogram.h"
 #include "run.h"
 #include "suite.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-static struct score_line *new_line(struct suite *s, const char *what, const char *unit,
-                                   const char *peer)
+/* ---- numbers of the rounds --------------------------------------------------------------- */
+
+static double number_of(const struct suite *s, size_t cell, size_t i, size_t field, uint32_t round)
 {
-    struct score_line *line = &s->lines[s->lines_n++];
-    *line = (struct score_line){what, unit, peer, SCORE_NO_GOAL, 0};
-    return line;
+    double value;
+    memcpy(&value, (const char *)&s->samples[cell][i][round] + field, sizeof value);
+    return value;
 }
 
-/* All rounds in which both have a value. */
-static void add_rounds(struct suite *s, const struct score_line *line, size_t cell, size_t own,
-                       size_t peer, bool cpu)
+size_t suite_values(const struct suite *s, size_t cell, size_t i, size_t field,
+                    double values[SCORE_ROUNDS_MAX])
 {
-    for (uint32_t r = 0; r < s->rounds; r++) {
-        const struct sample *a = &s->samples[cell][own][r], *b = &s->samples[cell][peer][r];
-        if (!a->known || !b->known)
-            continue;
-        score_add(&s->score, line, cpu ? a->cpu_us : a->per_second);
-        if (own != peer)
-            score_add_peer(&s->score, line, cpu ? b->cpu_us : b->per_second);
-    }
+    size_t n = 0;
+    for (uint32_t r = 0; r < s->rounds; r++)
+        if (number_of(s, cell, i, field, r) > 0)
+            values[n++] = number_of(s, cell, i, field, r);
+    return n;
 }
 
-static char *text_of(const struct suite_cell *c, enum contender_sort sort, const char *more)
+double suite_median(const struct suite *s, size_t cell, size_t i, size_t field)
+{
+    double values[SCORE_ROUNDS_MAX];
+    size_t n = suite_values(s, cell, i, field, values);
+    return n ? score_median(values, n) : 0;
+}
+
+/* ---- the table --------------------------------------------------------------------------- */
+
+static const char *text_of(size_t cell, size_t own, const char *label)
 {
     char *text;
-    if (asprintf(&text, "%s%s%s", c->what, sort == CONTENDER_DURABLE ? ", durable" : "", more) < 0)
+    if (asprintf(&text, "%s%s%s", suite_cells[cell].what,
+                 suite_contenders[own].sort == CONTENDER_DURABLE ? ", durable" : "", label) < 0)
         run_die(ENOMEM, "the table");
     return text; /* it stays to the end */
 }
 
-/* An open loop is judged by its latencies, in the report. */
-static void score_cell(struct suite *s, size_t cell, size_t i)
+static bool is_there(const struct suite *s, const char *what, const char *peer)
 {
-    const struct suite_cell *c = &suite_cells[cell];
-    const struct contender *peer = &suite_contenders[i];
-    size_t own = suite_ours(i);
-    if (c->m.rate || !suite_takes_part(s, cell, i) || own == i)
-        return;
-    struct score_line *line = new_line(s, text_of(c, peer->sort, ""), "/s", peer->name);
-    if (c->peer && (peer->sort != CONTENDER_MEMORY || c->sorts == CONTENDER_MEMORY) &&
-        strstr(peer->name, c->peer)) {
-        line->goal = SCORE_RATIO_MIN;
-        line->bound = c->goal;
-    }
-    add_rounds(s, line, cell, own, i, false);
-    line = new_line(s, text_of(c, peer->sort, ": server's CPU"), "us", peer->name);
-    add_rounds(s, line, cell, own, i, true);
+    for (size_t i = 0; i < s->lines_n; i++)
+        if (s->lines[i].peer && strcmp(s->lines[i].what, what) == 0 &&
+            strcmp(s->lines[i].peer, peer) == 0)
+            return true;
+    return false;
 }
 
-/* What it costs to wait for the disk. */
-static void score_durability(struct suite *s, size_t cell)
+/* All rounds in which both are known. */
+static void add_row(struct suite *s, size_t cell, const struct suite_goal *g)
 {
-    size_t durable = 0, memory = 0;
-    while (suite_contenders[durable].sort != CONTENDER_DURABLE)
-        durable++;
-    while (suite_contenders[memory].sort != CONTENDER_MEMORY)
-        memory++;
-    if (suite_cells[cell].m.rate || strcmp(suite_cells[cell].m.mode, "chat") != 0 ||
-        !suite_takes_part(s, cell, memory))
-        return;
-    struct score_line *line = new_line(s, text_of(&suite_cells[cell], CONTENDER_DURABLE, ""), "/s",
-                                       suite_contenders[memory].name);
-    line->goal = SCORE_RATIO_MIN;
-    line->bound = 0.9;
-    add_rounds(s, line, cell, durable, memory, false);
-}
-
-/* A percentile of ours beside the median of write + fdatasync in the same round. */
-static void score_waiting(struct suite *s, size_t cell, size_t percentile, size_t floor,
-                          double bound)
-{
-    static const char *const floors[] = {"write + fdatasync, growing", "write + fdatasync, "
-                                                                       "overwriting"};
-    size_t own = 0;
-    while (suite_contenders[own].sort != CONTENDER_DURABLE)
-        own++;
-    struct score_line *line = new_line(
-        s, text_of(&suite_cells[cell], CONTENDER_DURABLE, percentile == P99 ? ": p99" : ": p50"),
-        "us", floors[floor]);
-    line->goal = bound > 0 ? SCORE_RATIO_MAX : SCORE_NO_GOAL;
-    line->bound = bound;
+    size_t peer_cell = g->peer_cell ? g->peer_cell : cell;
+    size_t peer_field = g->peer_field ? g->peer_field : g->field;
+    const char *peer_text = g->peer_text ? g->peer_text : suite_contenders[g->peer].name;
+    struct score_line *line = &s->lines[s->lines_n++];
+    assert(s->lines_n <= SUITE_LINES);
+    *line = (struct score_line){.what = text_of(cell, g->own, g->label),
+                                .unit = g->unit,
+                                .peer = g->peer ? peer_text : NULL,
+                                .goal = g->goal,
+                                .bound = g->bound};
+    bool found = false;
     for (uint32_t r = 0; r < s->rounds; r++) {
-        const struct sample *a = &s->samples[cell][own][r];
-        if (!a->known)
+        double value = number_of(s, cell, g->own, g->field, r) * (g->factor ? g->factor : 1);
+        double peer = g->peer ? number_of(s, peer_cell, g->peer, peer_field, r) : 1;
+        if (!(value > 0) || !(peer > 0))
             continue;
-        score_add(&s->score, line, a->latency_us[percentile]);
-        score_add_peer(&s->score, line, s->sync_us[r][floor]);
+        found = true;
+        score_add(&s->score, line, value);
+        if (g->peer)
+            score_add_peer(&s->score, line, peer);
+    }
+    if (!found && !s->quick)
+        fprintf(stderr, "not known: %s, %s\n", line->what, line->peer ? line->peer : "alone");
+}
+
+/* Cell by cell. */
+static void score_group(struct suite *s, const struct suite_goal *first,
+                        const struct suite_goal *end)
+{
+    s->score.group = first->group;
+    for (size_t cell = 0; cell < SUITE_CELLS; cell++)
+        for (const struct suite_goal *g = first; g < end; g++)
+            if (g->cells & OF(cell))
+                add_row(s, cell, g);
+}
+
+static void score_goals(struct suite *s)
+{
+    const struct suite_goal *end = suite_goals + suite_goals_n;
+    for (const struct suite_goal *g = suite_goals, *next; g < end; g = next) {
+        for (next = g + 1; next < end && !next->group;)
+            next++;
+        score_group(s, g, next);
     }
 }
 
-static void score_idle(struct suite *s)
+/* What else was measured, ours beside each of the others. An open loop is judged by its latencies, in the
+   report. */
+static void score_rest(struct suite *s)
 {
-    for (size_t i = 0; i < SUITE_CONTENDERS; i++) {
-        size_t own = suite_ours(i);
-        if (own == i || suite_contenders[i].sort == CONTENDER_MEMORY || !s->idle_samples[i].known)
-            continue;
-        struct score_line *line =
-            new_line(s,
-                     suite_contenders[i].sort == CONTENDER_ECHO ? "idle connection"
-                                                                : "idle registered connection",
-                     "B", suite_contenders[i].name);
-        line->goal = SCORE_VALUE_MAX;
-        line->bound = suite_contenders[i].sort == CONTENDER_ECHO ? 257 : 200;
-        score_add(&s->score, line, s->idle_samples[own].pss_each);
-        score_add_peer(&s->score, line, s->idle_samples[i].pss_each);
-    }
+    static const struct {
+        const char *label, *unit;
+        size_t field;
+    } numbers[] = {{"", "/s", SUITE_FIELD(per_second)},
+                   {": CPU", "us", SUITE_FIELD(cpu_us)},
+                   {"", "B", SUITE_FIELD(pss_each)}};
+    s->score.group = "Beside the others";
+    for (size_t cell = 0; cell < SUITE_CELLS; cell++)
+        for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
+            for (size_t i = 0; i < SUITE_CONTENDERS; i++) {
+                const struct suite_goal g = {.own = suite_ours(i),
+                                             .field = numbers[k].field,
+                                             .label = numbers[k].label,
+                                             .unit = numbers[k].unit,
+                                             .peer = (enum suite_contender)i};
+                bool memory = numbers[k].field == SUITE_FIELD(pss_each);
+                if (g.own != i && suite_contenders[i].sort <= CONTENDER_MEMORY &&
+                    !suite_cells[cell].m.rate && memory == suite_cells[cell].fresh &&
+                    suite_takes_part(s, cell, i) &&
+                    !is_there(s, text_of(cell, g.own, g.label), suite_contenders[i].name))
+                    add_row(s, cell, &g);
+            }
 }
 
 void suite_score(struct suite *s)
 {
-    for (size_t cell = 0; cell < SUITE_CELLS; cell++) {
-        for (size_t i = 0; i < SUITE_CONTENDERS; i++)
-            score_cell(s, cell, i);
-        score_durability(s, cell);
-        if (strcmp(suite_cells[cell].what, "chat, one pair") == 0)
-            score_waiting(s, cell, P50, 1, 0);
-        if (suite_cells[cell].goal > 0 && strcmp(suite_cells[cell].peer, SUITE_OWN) == 0)
-            score_waiting(s, cell, suite_cells[cell].percentile, 0, suite_cells[cell].goal);
-    }
-    score_idle(s);
+    score_goals(s);
+    score_rest(s);
 }

@@ -93,11 +93,9 @@ int usage_calls_begin(uint32_t pid)
 }
 
 /* A line is "% time, seconds, usecs/call, calls, [errors,] name", the most time first. */
-static uint64_t read_calls(char *text, char *names, unsigned room)
+static void read_calls(char *text, struct usage_calls *out)
 {
-    uint64_t sum = 0;
-    size_t used = 0;
-    names[0] = 0;
+    size_t used = 0, room = sizeof out->names;
     for (char *save, *line = strtok_r(text, "\n", &save); line;
          line = strtok_r(NULL, "\n", &save)) {
         char *p = line;
@@ -105,24 +103,26 @@ static uint64_t read_calls(char *text, char *names, unsigned room)
         for (int column = 0; column < 3; column++)
             strtod(p, &p);
         unsigned long long calls = strtoull(p, NULL, 10);
-        if (!calls || !name || strcmp(name, " total") == 0)
+        if (!calls || !name || strcmp(++name, "total") == 0)
             continue;
-        sum += calls;
+        out->all += calls;
+        out->waits += strncmp(name, "epoll_", 6) == 0 && strcmp(name, "epoll_ctl") != 0 ? calls : 0;
         int n =
-            snprintf(names + used, room - used, "%s%.40s %llu", used ? ", " : "", name + 1, calls);
+            snprintf(out->names + used, room - used, "%s%.40s %llu", used ? ", " : "", name, calls);
         used += n > 0 && (size_t)n < room - used ? (size_t)n : 0;
-        names[used] = 0;
+        out->names[used] = 0;
     }
-    return sum;
 }
 
-uint64_t usage_calls_end(int counter, char *names, unsigned room)
+struct usage_calls usage_calls_end(int counter)
 {
     static char text[16384];
+    struct usage_calls calls = {0};
     kill(counter, SIGINT);
     waitpid(counter, NULL, 0);
     ssize_t n = pread(calls_file, text, sizeof text - 1, 0);
     text[n > 0 ? n : 0] = 0;
     close(calls_file);
-    return read_calls(text, names, room);
+    read_calls(text, &calls);
+    return calls;
 }

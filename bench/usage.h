@@ -21,7 +21,12 @@ struct usage usage_read(uint32_t pid);
    to usage_calls_end, or -1 where there is no strace. */
 int usage_calls_begin(uint32_t pid);
 
-/* How many there were; 0: not known. With `names`, those that came most often, "name count, ...". */
-uint64_t usage_calls_end(int counter, char *names, unsigned room);
+struct usage_calls {
+    uint64_t all;    /* 0: not known */
+    uint64_t waits;  /* of them, those of epoll_wait */
+    char names[512]; /* those that took most of the time, "name count, ..." */
+};
+
+struct usage_calls usage_calls_end(int counter);
 
 #endif

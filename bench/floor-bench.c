@@ -25,6 +25,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,6 +214,7 @@ static int serve_all(taker take)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
+    signal(SIGPIPE, SIG_IGN);
     if (address_parse(&address, "127.0.0.1:0"))
         return EXIT_SYSTEM;
     int listener = address_listen(&address), epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -27,7 +27,7 @@ struct contender {
     const char *protocol, *path;
     /* The command; the first letter says where a file is: '%' beside this program, '@' in the peers' folder,
        '$' in the scratch folder. */
-    const char *command[16];
+    const char *command[20];
     pid_t pid;
     char url[200];
 };

@@ -69,6 +69,8 @@ static void measure_profiles(struct suite *s)
                 contender_profile(&suite_contenders[i], &s->places, &m, &s->profiles[cell][i]);
                 split_time(s, cell, i);
             }
+            if (suite_ours(i) != i && cell > ECHO_20_100_16)
+                continue;
             m.calls = true;
             m.seconds = 0.2;
             contender_measure(&suite_contenders[i], &s->places, &m, &counted);

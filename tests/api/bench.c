@@ -94,6 +94,29 @@ static void an_open_loop_keeps_its_rate(void **state)
         fail_msg("%.0f messages instead of 40", count);
 }
 
+/* Of 40 connections in a closed loop with one message each, those in flight are as many as send: what is
+   done in a second times what one takes. */
+static void only_the_active_ones_send(void **state)
+{
+    (void)state;
+    const char *line = run_chat("chat", "40", "--active", "2");
+    double in_flight = number_of(line, "acknowledged", "per_second") *
+                       number_of(line, "acknowledged", "p50") / 1e6;
+    assert_true(in_flight > 0);
+    if (in_flight > 10)
+        fail_msg("%.1f messages are in flight", in_flight);
+}
+
+/* One that says where it listens: as a URL. */
+static void start_listening(struct program *p, const char *name, const char *const *args,
+                            char url[160])
+{
+    program_start(p, name, args);
+    const char *line = program_error_line(p), *found = line ? strstr(line, "listening on ") : NULL;
+    assert_non_null(found);
+    snprintf(url, 160, "ws://%s/", found + strlen("listening on "));
+}
+
 /* A server that stands still for a while delays all that was due meanwhile, in an open loop. */
 static void a_stop_of_the_server_counts_for_all_that_was_due(void **state)
 {
@@ -101,11 +124,7 @@ static void a_stop_of_the_server_counts_for_all_that_was_due(void **state)
     struct program echo, bench;
     char url[160];
     (void)state;
-    program_start(&echo, "ws-echo", listen);
-    const char *line = program_error_line(&echo),
-               *found = line ? strstr(line, "listening on ") : NULL;
-    assert_non_null(found);
-    snprintf(url, sizeof url, "ws://%s/", found + strlen("listening on "));
+    start_listening(&echo, "ws-echo", listen, url);
     const char *const args[] = {"echo",     "--url",  url,    "--json",     "--connections",
                                 "10",       "--rate", "1000", "--duration", "0.6",
                                 "--warmup", "0",      NULL};
@@ -115,7 +134,7 @@ static void a_stop_of_the_server_counts_for_all_that_was_due(void **state)
     usleep(200000); /* what is to be found in its latencies */
     kill(echo.pid, SIGCONT);
     assert_int_equal(program_wait(&bench), EXIT_CLEAN);
-    line = program_line(&bench);
+    const char *line = program_line(&bench);
     assert_non_null(line);
     if (!getenv("PARLEY_WRAP"))
         assert_true(number_of(line, "echoed", "p90") > 50000);
@@ -164,6 +183,45 @@ static void a_mixed_day_has_talks_readers_and_lost_connections(void **state)
     const char *line = run_chat("mixed", "40", "--rate", "2000");
     for (size_t i = 0; i < sizeof series / sizeof *series; i++)
         assert_true(number_of(line, series[i], "count") > 0);
+}
+
+/* Runs the load on a floor of floor-bench, and looks for what ended there. */
+static void expect_floor(const char *mode, const char *file, const char *const *load, size_t n,
+                         const char *series)
+{
+    const char *const floor_args[] = {mode, file, NULL};
+    const char *args[16] = {load[0], "--json", "--duration", "0.2", "--warmup", "0.05", "--url"};
+    struct program floor, bench;
+    char url[160];
+    start_listening(&floor, "floor-bench", floor_args, url);
+    args[7] = url;
+    for (size_t i = 1; i < n; i++)
+        args[7 + i] = load[i];
+    program_start(&bench, "parley-bench", args);
+    assert_int_equal(program_wait(&bench), EXIT_CLEAN);
+    const char *line = program_line(&bench);
+    assert_non_null(line);
+    assert_true(number_of(line, series, "count") > 0);
+    program_free(&bench);
+    kill(floor.pid, SIGKILL);
+    program_wait(&floor);
+    program_free(&floor);
+}
+
+static void the_floors_answer_what_a_chat_server_does(void **state)
+{
+    static const char *const chat[] = {"chat", "--protocol", "tcp", "--connections", "4"};
+    const char *const connect[] = {"connect", "--secret-file", secret_file};
+    struct folder folder;
+    char blocks[300];
+    (void)state;
+    folder_make(&folder);
+    snprintf(blocks, sizeof blocks, "%s/blocks", folder.path);
+    expect_floor("chat", NULL, chat, 5, "acknowledged");
+    expect_floor("chat", blocks, chat, 5, "delivered");
+    expect_floor("register", NULL, connect, 3, "connected");
+    assert_int_equal(unlink(blocks), 0);
+    assert_int_equal(rmdir(folder.path), 0);
 }
 
 static void the_suite_writes_its_report(void **state)
@@ -232,12 +290,14 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chat_counts_what_is_acknowledged_and_delivered),
         cmocka_unit_test(an_open_loop_keeps_its_rate),
+        cmocka_unit_test(only_the_active_ones_send),
         cmocka_unit_test(a_stop_of_the_server_counts_for_all_that_was_due),
         cmocka_unit_test(fan_out_counts_a_delivery_for_each_device),
         cmocka_unit_test(history_reads_pages_and_snippets),
         cmocka_unit_test(connect_opens_and_registers_again_and_again),
         cmocka_unit_test(idle_tells_what_connections_take),
         cmocka_unit_test(a_mixed_day_has_talks_readers_and_lost_connections),
+        cmocka_unit_test(the_floors_answer_what_a_chat_server_does),
         cmocka_unit_test(the_suite_writes_its_report),
         cmocka_unit_test(every_part_of_the_core_is_measured),
     };

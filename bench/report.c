@@ -20,7 +20,8 @@ void report_begin(FILE *f, const char *title, const char *intro)
             "<style>body{font:15px/1.45 sans-serif;max-width:1340px;margin:2em auto;padding:0 1em}"
             "table{border-collapse:collapse;font-size:13px}td,th{padding:2px 8px;text-align:left;"
             "border-bottom:1px solid #ddd}svg{display:inline-block;margin:6px 8px 6px 0;"
-            "background:#fafafa}svg text{font:12px sans-serif}.bad{color:#c0392b}</style></head>\n"
+            "background:#fafafa}svg text{font:12px "
+            "sans-serif}.bad{color:#c0392b}.group{padding-top:14px}</style></head>\n"
             "<body><h1>%s</h1><p>%s</p>\n",
             title, title, intro);
 }

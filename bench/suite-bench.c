@@ -3,9 +3,12 @@
  * HTML. `make bench` installs the peers and calls it.
  *
  * All servers run from the beginning to the end. In each round every cell is measured with every server
- * that can do it, one after the other, by parley-bench; so what disturbs one disturbs its neighbours. What
- * memory connections take is measured of new processes, and what system calls are made, and where the time
- * goes, in runs of their own, since strace and perf make a server slower.
+ * that takes part in it, one after the other, by parley-bench; so what disturbs one disturbs its neighbours.
+ * What idle connections take is measured of new processes, and what system calls are made, and where the
+ * time goes, in runs of their own, since strace and perf make a server slower.
+ *
+ * A server's threads share the first processor, the load has the second one: so they do not disturb each
+ * other, but the kernel's own threads, those of the disk among them, run on both.
  */
 #include "base/args.h"
 #include "base/exit.h"
@@ -26,7 +29,7 @@ static void measure(struct suite *s, size_t cell, size_t i, uint32_t round)
 {
     struct measure m = suite_cells[cell].m;
     bool idle = strcmp(m.mode, "idle") == 0;
-    if (!m.seconds)
+    if (m.seconds <= 0)
         m.seconds = idle ? 0.2 : s->seconds;
     if (idle && !m.connections)
         m.connections = s->idle;

@@ -67,7 +67,7 @@ static void add_row(struct suite *s, size_t cell, const struct suite_goal *g)
                                 .bound = g->bound};
     bool found = false;
     for (uint32_t r = 0; r < s->rounds; r++) {
-        double value = number_of(s, cell, g->own, g->field, r) * (g->factor ? g->factor : 1);
+        double value = number_of(s, cell, g->own, g->field, r) * (g->factor > 0 ? g->factor : 1);
         double peer = g->peer ? number_of(s, peer_cell, g->peer, peer_field, r) : 1;
         if (!(value > 0) || !(peer > 0))
             continue;

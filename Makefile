@@ -37,11 +37,17 @@ FLAGS_debug    := -O0 -g3
 FLAGS_asan     := $(SAN) -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_tsan     := $(SAN) -fsanitize=thread
 FLAGS_coverage := -O0 -g --coverage -DPARLEY_CONFINE=0
-FLAGS_musl     := -Os -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
+# For size. The objects hold plain code as well as that for the link of parleyd, which sees the program as a
+# whole; tests that put functions of their own in place of the library's take the plain code.
+FLAGS_musl     := $(if $(shell $(CC_musl) -Oz -E -xc /dev/null 2>/dev/null),-Oz,-Os) -fno-pie -flto -ffat-lto-objects \
+                  -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-inline-functions-called-once
 FLAGS_fuzz     := $(SAN) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 FLAGS_fuzzfast := -O2 -g -fsanitize=fuzzer-no-link
 LD_release     := -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noseparate-code
-LD_musl        := -static -Wl,--gc-sections -Wl,-z,noseparate-code
+# A static program's tables are in .rodata, relro has nothing to protect; and the data begins in the file where
+# the code ends.
+LD_musl        := -static -no-pie -fno-lto -Wl,--gc-sections -Wl,-z,noseparate-code,-z,norelro,-z,common-page-size=64
+WHOLE_musl     := -flto -flto-partition=one
 ifneq ($(filter $(VARIANT),$(CROSS)),)
 FLAGS_$(VARIANT) := $(FLAGS_release)
 LD_$(VARIANT)    := $(LD_release)
@@ -127,15 +133,15 @@ $(LIB) $(BENCH_LIB) $(TOOL_LIB):
 
 $(HOST_LIB): $(HOST_OBJ)
 	@mkdir -p $(@D)
-	$(CC) -r -nostdlib -Wl,--force-group-allocation -o $(@D)/parley.o $^
-	$$($(CC) -print-prog-name=objcopy) --wildcard --keep-global-symbol='parley_*' $(@D)/parley.o
+	$(CC) -r -nostdlib -fno-lto -Wl,--force-group-allocation -o $(@D)/parley.o $^
+	$$($(CC) -print-prog-name=objcopy) --wildcard --keep-global-symbol='parley_*' -R '.gnu.lto_*' $(@D)/parley.o
 	rm -f $@ && $(AR) rcs $@ $(@D)/parley.o
 
 $(B)/embed-example: $(B)/obj/tools/embed-example.o $(HOST_LIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^
 
 $(B)/parleyd: $(B)/obj/src/server/main.o $(LIB)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^
+	$(CC) $(LDFLAGS_ALL) $(WHOLE_$(VARIANT)) -o $@ $^
 
 $(B)/%: $(B)/obj/tools/%.o $(TOOL_LIB) $(LIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^

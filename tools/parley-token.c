@@ -90,7 +90,7 @@ int main(int argc, char **argv)
     struct log log = {.level = LOG_WARN, .program = "parley-token"};
     struct secret secret;
     struct secret_error error;
-    int result = secret_load(&secret, options.secret_file, false, &log, &error);
+    int result = secret_load(&secret, options.secret_file, NULL, &log, &error);
     if (result) {
         fprintf(stderr, "parley-token: %s\n", error.text);
         status = result == -EINVAL || result == -ENOENT ? EXIT_USAGE_ERROR : EXIT_SYSTEM;

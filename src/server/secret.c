@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,52 +14,17 @@ void secret_wipe(struct secret *secret)
     explicit_bzero(secret, sizeof *secret);
 }
 
-static int secret_write(const char *path, const char *text, size_t n)
-{
-    unlink(path); /* of an earlier try, with whatever mode */
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return -errno;
-    ssize_t written = write(fd, text, n);
-    int result = written < 0 || fsync(fd) < 0 ? -errno : written < (ssize_t)n ? -ENOSPC : 0;
-    close(fd);
-    return result;
-}
-
-/* A power cut must not take a secret that tokens were signed with. */
-static int secret_sync_folder(const char *path)
-{
-    char folder[4096];
-    snprintf(folder, sizeof folder, "%s", path);
-    int fd = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    int result = fsync(fd) < 0 ? -errno : 0;
-    close(fd);
-    return result;
-}
-
-/* A new one is 32 random bytes in base64url, so that it can be pasted into any JWT library. It gets
-   its name only when it is on the disk whole. */
-static int secret_make(const char *path)
+/* A new one is 32 random bytes in base64url, so that it can be pasted into any JWT library. */
+static int secret_make(const struct disk *folder)
 {
     uint8_t random[SECRET_MIN];
-    char text[BASE64URL_SIZE(sizeof random) + 1], temporary[4096];
-    int n = snprintf(temporary, sizeof temporary, "%s.new", path);
-    if (n < 0 || (size_t)n >= sizeof temporary)
-        return -ENAMETOOLONG;
+    char text[BASE64URL_SIZE(sizeof random) + 1];
     int result = random_bytes(random, sizeof random);
     if (result)
         return result;
     size_t size = base64url_encode(text, slice_of(random, sizeof random));
     text[size++] = '\n';
-    result = secret_write(temporary, text, size);
-    if (result == 0 && rename(temporary, path) < 0)
-        result = -errno;
-    if (result == 0)
-        result = secret_sync_folder(path);
-    else
-        unlink(temporary);
+    result = disk_write_file(folder, SECRET_NAME, text, size);
     explicit_bzero(random, sizeof random);
     explicit_bzero(text, sizeof text);
     return result;
@@ -85,13 +49,13 @@ static int secret_read(struct secret *out, int fd, const char *path, const struc
     return out->n < SECRET_MIN || out->n > SECRET_MAX ? -EINVAL : 0;
 }
 
-int secret_load(struct secret *out, const char *path, bool make, const struct log *log,
-                struct secret_error *error)
+int secret_load(struct secret *out, const char *path, const struct disk *make_in,
+                const struct log *log, struct secret_error *error)
 {
     int result = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT && make) {
-        result = secret_make(path);
+    if (fd < 0 && errno == ENOENT && make_in) {
+        result = secret_make(make_in);
         if (result == 0) {
             log_write(log, LOG_INFO, "made a new secret in %s", path);
             fd = open(path, O_RDONLY | O_CLOEXEC);

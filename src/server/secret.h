@@ -5,11 +5,11 @@
 #define SERVER_SECRET_H
 
 #include "base/log.h"
-
-#include <stdbool.h>
+#include "store/disk.h"
 
 #define SECRET_MIN 32
 #define SECRET_MAX 1024
+#define SECRET_NAME "secret" /* of one that is made */
 
 struct secret {
     uint8_t bytes[SECRET_MAX];
@@ -22,10 +22,12 @@ struct secret_error {
 };
 
 /*
- * Reads it; with `make`, one is made (mode 0600, random) where the file is missing. 0 or -errno:
- * -EINVAL if it is too short or too long, -ENOENT if it is missing. Warns if others can read it.
+ * Reads it; where the file is missing, one is made (mode 0600, random) in the folder `make_in`, which path
+ * must lead to; NULL: none is made. 0 or -errno: -EINVAL if it is too short or too long, -ENOENT if it is
+ * missing. Warns if others can read it.
  */
-__attribute__((warn_unused_result)) int secret_load(struct secret *out, const char *path, bool make,
+__attribute__((warn_unused_result)) int secret_load(struct secret *out, const char *path,
+                                                    const struct disk *make_in,
                                                     const struct log *log,
                                                     struct secret_error *error);
 

@@ -150,7 +150,8 @@ static uint32_t count_descriptors(void)
 static int load_secret(struct server *server, bool make, struct secret_error *error)
 {
     struct secret secret;
-    int result = secret_load(&secret, server->secret_path, make && !server->config->secret_file,
+    int result = secret_load(&secret, server->secret_path,
+                             make && !server->config->secret_file ? &server->disk : NULL,
                              &server->log, error);
     if (result == 0)
         chat_set_secret(&server->chat, slice_of(secret.bytes, secret.n));
@@ -165,7 +166,7 @@ static enum exit_status load_door_token(struct server *server, struct server_err
     struct secret_error why;
     struct hmac_key key;
     const char *path = server->config->admin_token_file;
-    int result = path ? secret_load(&token, path, false, &server->log, &why) : 0;
+    int result = path ? secret_load(&token, path, NULL, &server->log, &why) : 0;
     if (result)
         return server_fail(error,
                            result == -EINVAL || result == -ENOENT ? EXIT_USAGE_ERROR : EXIT_SYSTEM,
@@ -216,7 +217,7 @@ enum exit_status server_open_data(struct server *server, struct server_error *er
     const struct config *config = server->config;
     const char *secret = config->secret_file;
     int n = snprintf(server->secret_path, sizeof server->secret_path, "%s%s",
-                     secret ? secret : config->data, secret ? "" : "/secret");
+                     secret ? secret : config->data, secret ? "" : "/" SECRET_NAME);
     if (n < 0 || (size_t)n >= sizeof server->secret_path)
         return server_fail(error, EXIT_USAGE_ERROR, "the path of the secret file is too long");
     int result = disk_open_dir(&server->disk, config->data);

@@ -1,7 +1,6 @@
 #include "store/arrange.h"
 
 #include "base/endian.h"
-#include "codec/crc32c.h"
 #include "store/index.h"
 #include "store/window.h"
 
@@ -104,10 +103,7 @@ static int arrange_put(struct arranging *w, struct record *r, const uint8_t *p, 
 
 static int arrange_end_run(struct arranging *w, uint32_t conversation)
 {
-    uint8_t run[SEGMENT_RUN];
-    le32_store(run, conversation);
-    le64_store(run + 4, w->newest);
-    buf_append(&w->runs, run, sizeof run);
+    record_append_run(&w->runs, conversation, w->newest);
     w->out.head.runs++;
     return w->runs.failed ? -ENOMEM : 0;
 }
@@ -116,12 +112,11 @@ static int arrange_end_run(struct arranging *w, uint32_t conversation)
 static int arrange_end(struct arranging *w)
 {
     const struct disk *disk = w->a->disk;
-    uint8_t check[SEGMENT_CHECK], head[SEGMENT_HEAD];
+    uint8_t head[SEGMENT_HEAD];
     int result = arrange_flush(w);
     if (result)
         return result;
-    le32_store(check, crc32c(0, w->runs.p, w->runs.n));
-    buf_append(&w->runs, check, sizeof check);
+    record_append_check(&w->runs);
     if (w->runs.failed)
         return -ENOMEM;
     segment_head_write(&w->out.head, head);

@@ -163,10 +163,8 @@ void checkpoint_step(struct checkpoint *c, uint64_t end)
         } else if (checkpoint_put_key(c)) {
             c->done++;
         } else {
-            uint8_t check[4];
             le32_store(c->bytes.p + 96, c->done - c->users);
-            le32_store(check, crc32c(0, c->bytes.p, c->bytes.n));
-            buf_append(&c->bytes, check, sizeof check);
+            record_append_check(&c->bytes);
             if (!c->bytes.failed)
                 checkpoint_hand_over(c);
         }
@@ -235,7 +233,7 @@ static const char *checkpoint_parse(const uint8_t *p, size_t n, struct index *ix
         return "it is none of ours";
     if (le32_load(p + 8) != CHECKPOINT_VERSION || le32_load(p + 12) != CHECKPOINT_HEAD)
         return "it has another version";
-    if (le32_load(p + n - 4) != crc32c(0, p, n - 4))
+    if (!crc32c_ends(p, n))
         return "its check does not match";
     *head = (struct checkpoint_head){.log = le64_load(p + 16),
                                      .place = le64_load(p + 24),
@@ -269,16 +267,12 @@ static const char *checkpoint_parse(const uint8_t *p, size_t n, struct index *ix
 const char *checkpoint_load(const struct disk *disk, struct index *ix, struct keys *keys,
                             struct checkpoint_head *head)
 {
-    int file = disk->open(disk->ctx, CHECKPOINT_NAME, 0);
-    if (file < 0)
-        return file == -ENOENT ? "" : "it cannot be opened";
-    int64_t size = disk->size(disk->ctx, file);
-    uint8_t *bytes = size >= 0 && (uint64_t)size < CHECKPOINT_MAX ? malloc((size_t)size + 1) : NULL;
-    const char *why = "it cannot be read";
-    if (bytes && disk->pread(disk->ctx, file, bytes, (size_t)size, 0) == size)
-        why = checkpoint_parse(bytes, (size_t)size, ix, keys, head);
-    free(bytes);
-    disk->close(disk->ctx, file);
+    struct buf file = {0};
+    int result = disk_read_file(disk, CHECKPOINT_NAME, CHECKPOINT_MAX, &file);
+    const char *why = result == -ENOENT ? ""
+                      : result          ? "it cannot be read"
+                                        : checkpoint_parse(file.p, file.n, ix, keys, head);
+    buf_free(&file);
     return why;
 }
 

@@ -21,13 +21,6 @@ static bool commit_may_pass(int error)
            error == -ENFILE;
 }
 
-static void commit_signal(struct commit *c)
-{
-    /* Only a counter at its maximum could refuse, and that is readable already. */
-    ssize_t n = write(c->fd, &(uint64_t){1}, sizeof(uint64_t));
-    (void)n;
-}
-
 /* Ends all writing, for good. */
 static int commit_fail(struct commit *c, int error)
 {
@@ -162,7 +155,7 @@ static void commit_sync_if_due(struct commit *c)
     if (!c->dirty || c->sync != STORE_SYNC_TIMED || clock_mono_ms(&clock_system) < c->sync_due)
         return;
     if (commit_sync(c))
-        commit_signal(c);
+        thread_wake(c->fd);
 }
 
 /* Whoever is woken finds the lock free. */
@@ -174,7 +167,7 @@ static void commit_run(struct commit *c)
     c->state = COMMIT_DONE;
     pthread_mutex_unlock(&c->lock);
     pthread_cond_broadcast(&c->wake);
-    commit_signal(c);
+    thread_wake(c->fd);
 }
 
 /* Under the lock: until there is something to do, or a sync is due. */

@@ -194,6 +194,24 @@ int disk_write_file(const struct disk *disk, const char *name, const void *p, si
     return result ? result : disk->sync_dir(ctx);
 }
 
+int disk_read_file(const struct disk *disk, const char *name, uint64_t most, struct buf *out)
+{
+    int file = disk->open(disk->ctx, name, 0);
+    if (file < 0)
+        return file;
+    int64_t size = disk->size(disk->ctx, file), got = size;
+    bool fits = size >= 0 && (uint64_t)size <= most;
+    if (fits) {
+        uint8_t *p = buf_reserve(out, (size_t)size);
+        got = p ? disk->pread(disk->ctx, file, p, (size_t)size, 0) : -ENOMEM;
+    }
+    disk->close(disk->ctx, file);
+    if (got < 0)
+        return (int)got;
+    out->n = fits ? (size_t)got : 0;
+    return fits && got == size ? 0 : -EBADMSG;
+}
+
 /* Makes the name of a new folder durable. Where its parent may not be read, it must do without. */
 static void disk_sync_parent(int fd)
 {

@@ -11,9 +11,7 @@
 #ifndef STORE_DISK_H
 #define STORE_DISK_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "base/buf.h"
 
 struct disk {
     int (*open)(void *ctx, const char *name,
@@ -46,6 +44,10 @@ bool disk_failed(int error);
  * NAME.new. 0 or -errno. */
 __attribute__((warn_unused_result)) int disk_write_file(const struct disk *disk, const char *name,
                                                         const void *p, size_t n);
+
+/* Puts all of a file into an empty buffer: 0 or -errno; -EBADMSG if it is over `most` bytes or becomes shorter. */
+__attribute__((warn_unused_result)) int disk_read_file(const struct disk *disk, const char *name,
+                                                       uint64_t most, struct buf *out);
 
 /* A real folder, made (mode 0700) if it is missing. 0 or -errno; closed by disk_close_dir. */
 __attribute__((warn_unused_result)) int disk_open_dir(struct disk *disk, const char *path);

@@ -1,8 +1,7 @@
 #include "store/prefetch.h"
 
 #include "base/list.h"
-
-#include <unistd.h>
+#include "base/thread.h"
 
 static const void *prefetch_owner(const struct prefetch_part *part)
 {
@@ -91,8 +90,7 @@ void prefetch_cancel(struct prefetch *p, const void *owner)
 void prefetch_yield(struct prefetch *p)
 {
     p->yielded = true;
-    ssize_t n = write(p->worker.fd, &(uint64_t){1}, sizeof(uint64_t));
-    (void)n;
+    thread_wake(p->worker.fd);
 }
 
 bool prefetch_take(struct prefetch *p)

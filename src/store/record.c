@@ -62,7 +62,7 @@ enum segment_head_status segment_head_read(struct segment_head *h, const uint8_t
     *version = le32_load(p + 8);
     if (*version > RECORD_VERSION)
         return SEGMENT_HEAD_NEWER;
-    if (*version == 0 || le32_load(p + 12) != SEGMENT_HEAD || le32_load(p + 60) != crc32c(0, p, 60))
+    if (*version == 0 || le32_load(p + 12) != SEGMENT_HEAD || !crc32c_ends(p, SEGMENT_HEAD))
         return SEGMENT_HEAD_BROKEN;
     *h = (struct segment_head){.base = le64_load(p + 16),
                                .first_id = le64_load(p + 24),
@@ -88,10 +88,25 @@ void segment_head_write(const struct segment_head *h, uint8_t p[SEGMENT_HEAD])
     le32_store(p + 60, crc32c(0, p, 60));
 }
 
+void record_append_run(struct buf *runs, uint32_t conversation, uint64_t last)
+{
+    uint8_t run[SEGMENT_RUN];
+    le32_store(run, conversation);
+    le64_store(run + 4, last);
+    buf_append(runs, run, sizeof run);
+}
+
+void record_append_check(struct buf *b)
+{
+    uint8_t check[SEGMENT_CHECK];
+    le32_store(check, crc32c(0, b->p, b->n));
+    buf_append(b, check, sizeof check);
+}
+
 bool log_begin_read(struct log_begin *b, const uint8_t p[LOG_BEGIN])
 {
     *b = (struct log_begin){le64_load(p + 8), le64_load(p + 16)};
-    return memcmp(p, begin_magic, sizeof begin_magic) == 0 && le32_load(p + 24) == crc32c(0, p, 24);
+    return memcmp(p, begin_magic, sizeof begin_magic) == 0 && crc32c_ends(p, LOG_BEGIN);
 }
 
 void log_begin_write(const struct log_begin *b, uint8_t p[LOG_BEGIN])

@@ -147,6 +147,12 @@ struct segment_head {
 #define SEGMENT_RUN 12  /* bytes of a run in the list behind the records */
 #define SEGMENT_CHECK 4 /* bytes behind that list */
 
+/* A run that ends with the record at this offset. */
+void record_append_run(struct buf *runs, uint32_t conversation, uint64_t last);
+
+/* The check of all that is in the buffer: the last bytes of a list of runs, and of every small file. */
+void record_append_check(struct buf *b);
+
 enum segment_head_status {
     SEGMENT_HEAD_OK,
     SEGMENT_HEAD_FOREIGN, /* not a segment of ours */

@@ -82,7 +82,6 @@ static void revoked_run(struct worker_job *job)
 void revoked_step(struct store *s)
 {
     struct revoked *r = &s->revoked;
-    uint8_t check[4];
     if (r->writing && worker_is_busy(&r->job))
         return;
     if (!r->writing && s->failure && r->asked != r->kept) { /* nothing is written any more */
@@ -101,8 +100,7 @@ void revoked_step(struct store *s)
         return;
     buf_append(&r->bytes, magic, sizeof magic);
     buf_append_slice(&r->bytes, buf_slice(&r->entries));
-    le32_store(check, crc32c(0, r->bytes.p, r->bytes.n));
-    buf_append(&r->bytes, check, sizeof check);
+    record_append_check(&r->bytes);
     r->given = r->asked;
     r->writing = true;
     r->result = -ENOMEM;
@@ -113,36 +111,26 @@ void revoked_step(struct store *s)
 
 enum store_status revoked_load(struct store *s, struct store_error *error)
 {
-    const struct disk *disk = s->options.disk;
-    struct revoked *r = &s->revoked;
-    int file = disk->open(disk->ctx, REVOKED_NAME, 0);
-    if (file == -ENOENT)
-        return STORE_OK;
-    int64_t size = file < 0 ? file : disk->size(disk->ctx, file), got = size;
+    struct buf *entries = &s->revoked.entries;
     uint64_t most = REVOKED_AROUND + (uint64_t)REVOKED_MAX * REVOKED_ENTRY;
-    uint8_t *p = NULL;
-    if (size >= REVOKED_AROUND && (uint64_t)size <= most) {
-        p = buf_reserve(&r->entries, (size_t)size);
-        got = p ? disk->pread(disk->ctx, file, p, (size_t)size, 0) : -ENOMEM;
-    }
-    if (file >= 0)
-        disk->close(disk->ctx, file);
-    if (got < 0) {
+    int result = disk_read_file(s->options.disk, REVOKED_NAME, most, entries);
+    if (result == -ENOENT)
+        return STORE_OK;
+    if (result && result != -EBADMSG) {
         snprintf(error->text, sizeof error->text, "cannot read %s: %s", REVOKED_NAME,
-                 strerror((int)-got));
-        return disk_failed((int)got) ? STORE_IO : STORE_SYSTEM;
+                 strerror(-result));
+        return disk_failed(result) ? STORE_IO : STORE_SYSTEM;
     }
-    size_t n = (size_t)got - 4;
-    if (!p || got != size || (n - sizeof magic) % REVOKED_ENTRY ||
-        memcmp(p, magic, sizeof magic) != 0 || le32_load(p + n) != crc32c(0, p, n)) {
+    if (result || entries->n < REVOKED_AROUND || (entries->n - REVOKED_AROUND) % REVOKED_ENTRY ||
+        memcmp(entries->p, magic, sizeof magic) != 0 || !crc32c_ends(entries->p, entries->n)) {
         snprintf(error->text, sizeof error->text,
                  "the file %s is damaged: it should say whose tokens are refused; nothing was "
                  "changed; bring it back, or remove it to take all tokens again",
                  REVOKED_NAME);
         return STORE_DAMAGED;
     }
-    r->entries.n = n;
-    buf_drop(&r->entries, sizeof magic);
+    entries->n -= REVOKED_AROUND - sizeof magic;
+    buf_drop(entries, sizeof magic);
     return STORE_OK;
 }
 

@@ -1,7 +1,6 @@
 #include "store/walk.h"
 
 #include "base/endian.h"
-#include "codec/crc32c.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -661,22 +660,12 @@ static enum store_status walk_start(struct walk *w, uint64_t *at)
 
 /* ---- an arranged segment ----------------------------------------------------------------- */
 
-static void walk_note_run(struct walk *w, uint32_t conversation, uint64_t last)
-{
-    uint8_t run[SEGMENT_RUN];
-    le32_store(run, conversation);
-    le64_store(run + 4, last);
-    buf_append(&w->runs, run, sizeof run);
-}
-
 /* The list behind the records must be that of the runs that were met. */
 static enum store_status walk_runs(struct walk *w, uint64_t at)
 {
-    uint8_t check[SEGMENT_CHECK];
     const uint8_t *p;
-    size_t n = (size_t)w->segment.head.runs * SEGMENT_RUN + sizeof check;
-    le32_store(check, crc32c(0, w->runs.p, w->runs.n));
-    buf_append(&w->runs, check, sizeof check);
+    size_t n = (size_t)w->segment.head.runs * SEGMENT_RUN + SEGMENT_CHECK;
+    record_append_check(&w->runs);
     if (w->runs.failed)
         return walk_refused(w, "read", w->name, -ENOMEM);
     enum store_status status = walk_bytes(w, at, n, &p);
@@ -708,12 +697,12 @@ static enum store_status walk_arranged(struct walk *w, uint64_t at)
         } else if (!status) {
             status = walk_take(w, at, &record, p);
             if (before.length && before.conversation != w->before.conversation)
-                walk_note_run(w, before.conversation, before_at);
+                record_append_run(&w->runs, before.conversation, before_at);
             at += record.length;
         }
     }
     if (w->before.length)
-        walk_note_run(w, w->before.conversation, w->before_at);
+        record_append_run(&w->runs, w->before.conversation, w->before_at);
     w->before.length = 0;
     w->size = end + list;
     return status ? status : walk_runs(w, end);

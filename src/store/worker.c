@@ -30,8 +30,7 @@ static void worker_run(struct worker *w, struct worker_job *job)
 {
     job->run(job);
     __atomic_store_n(&job->busy, false, __ATOMIC_RELEASE);
-    ssize_t n = write(w->fd, &(uint64_t){1}, sizeof(uint64_t));
-    (void)n;
+    thread_wake(w->fd);
 }
 
 static void *worker_main(void *arg)

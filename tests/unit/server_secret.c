@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 static struct folder folder;
+static struct disk disk; /* the folder */
 static char path[128];
 static struct secret secret;
 static struct secret_error error;
@@ -37,6 +38,7 @@ static int setup(void **state)
     (void)state;
     folder_make(&folder);
     folder_file(&folder, path, "secret");
+    assert_int_equal(disk_open_dir(&disk, folder.path), 0);
     memset(&error, 0, sizeof error);
     memset(&secret, 0, sizeof secret);
     logged[0] = 0;
@@ -47,6 +49,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
+    disk_close_dir(&disk);
     folder_remove(&folder);
     return 0;
 }
@@ -70,7 +73,7 @@ static void a_missing_one_is_made_for_its_owner_alone_and_used_again(void **stat
     (void)state;
     struct stat info;
     mode_t before = umask(0);
-    assert_int_equal(secret_load(&secret, path, true, &quiet, &error), 0);
+    assert_int_equal(secret_load(&secret, path, &disk, &quiet, &error), 0);
     umask(before);
     assert_int_equal(stat(path, &info), 0);
     assert_int_equal(info.st_mode & 07777, 0600);
@@ -86,13 +89,13 @@ static void a_missing_one_is_made_for_its_owner_alone_and_used_again(void **stat
     assert_int_equal(access(left, F_OK), -1);
 
     struct secret again;
-    assert_int_equal(secret_load(&again, path, true, &quiet, &error), 0);
+    assert_int_equal(secret_load(&again, path, &disk, &quiet, &error), 0);
     assert_int_equal(again.n, secret.n);
     assert_memory_equal(again.bytes, secret.bytes, secret.n);
     assert_int_equal(warnings, 0);
 
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(secret_load(&again, path, true, &quiet, &error), 0);
+    assert_int_equal(secret_load(&again, path, &disk, &quiet, &error), 0);
     assert_memory_not_equal(again.bytes, secret.bytes, secret.n);
 }
 
@@ -100,7 +103,7 @@ static void a_missing_one_is_reported_where_none_is_to_be_made(void **state)
 {
     (void)state;
     char expected[256];
-    assert_int_equal(secret_load(&secret, path, false, &quiet, &error), -ENOENT);
+    assert_int_equal(secret_load(&secret, path, NULL, &quiet, &error), -ENOENT);
     snprintf(expected, sizeof expected, "secret file %s: No such file or directory", path);
     assert_string_equal(error.text, expected);
     assert_int_equal(access(path, F_OK), -1);
@@ -112,11 +115,11 @@ static void newlines_at_its_end_do_not_count(void **state)
     static const char *const ends[] = {"", "\n", "\r\n", "\n\n\n", "\r\n\r\n"};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         write_secret(40, ends[i], 0600);
-        assert_int_equal(secret_load(&secret, path, false, &quiet, &error), 0);
+        assert_int_equal(secret_load(&secret, path, NULL, &quiet, &error), 0);
         assert_int_equal(secret.n, 40);
     }
     write_secret(40, "\nx\n", 0600); /* those inside do */
-    assert_int_equal(secret_load(&secret, path, false, &quiet, &error), 0);
+    assert_int_equal(secret_load(&secret, path, NULL, &quiet, &error), 0);
     assert_int_equal(secret.n, 42);
 }
 
@@ -131,7 +134,7 @@ static void it_has_32_to_1024_bytes(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         for (int newline = 0; newline <= 1; newline++) {
             write_secret(cases[i].n, newline ? "\n" : "", 0600);
-            int result = secret_load(&secret, path, true, &quiet, &error);
+            int result = secret_load(&secret, path, &disk, &quiet, &error);
             assert_int_equal(result, cases[i].good ? 0 : -EINVAL);
             if (cases[i].good) {
                 assert_int_equal(secret.n, cases[i].n);
@@ -153,7 +156,7 @@ static void one_that_others_can_read_is_taken_with_a_warning(void **state)
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
         char expected[256];
         write_secret(32, "\n", modes[i]);
-        assert_int_equal(secret_load(&secret, path, false, &quiet, &error), 0);
+        assert_int_equal(secret_load(&secret, path, NULL, &quiet, &error), 0);
         assert_int_equal(warnings, i + 1);
         snprintf(expected, sizeof expected,
                  "secret file %s can be read by others (mode %03o); chmod 600 it", path,
@@ -161,7 +164,7 @@ static void one_that_others_can_read_is_taken_with_a_warning(void **state)
         assert_string_equal(logged, expected);
     }
     write_secret(32, "\n", 0400);
-    assert_int_equal(secret_load(&secret, path, false, &quiet, &error), 0);
+    assert_int_equal(secret_load(&secret, path, NULL, &quiet, &error), 0);
     assert_int_equal(warnings, 5);
 }
 
@@ -169,16 +172,19 @@ static void what_cannot_be_read_or_made_is_reported(void **state)
 {
     (void)state;
     char expected[256], inside[160];
-    assert_int_equal(secret_load(&secret, folder.path, true, &quiet, &error), -EISDIR);
+    assert_int_equal(secret_load(&secret, folder.path, &disk, &quiet, &error), -EISDIR);
     snprintf(expected, sizeof expected, "secret file %s: Is a directory", folder.path);
     assert_string_equal(error.text, expected);
     snprintf(inside, sizeof inside, "%s/no/secret", folder.path);
-    assert_int_equal(secret_load(&secret, inside, true, &quiet, &error), -ENOENT);
+    assert_int_equal(secret_load(&secret, inside, NULL, &quiet, &error), -ENOENT);
     static char endless[5000];
     memset(endless, '/', sizeof endless - 1);
     memset(endless + 1, 'x', 200);
-    assert_int_equal(secret_load(&secret, endless, true, &quiet, &error), -ENAMETOOLONG);
+    assert_int_equal(secret_load(&secret, endless, &disk, &quiet, &error), -ENAMETOOLONG);
     assert_true(strlen(error.text) < sizeof error.text - 1);
+    assert_int_equal(rmdir(folder.path), 0); /* nothing can be made in it any more */
+    assert_int_equal(secret_load(&secret, path, &disk, &quiet, &error), -ENOENT);
+    folder_make(&folder);
 }
 
 static void wiping_leaves_no_byte(void **state)
@@ -186,7 +192,7 @@ static void wiping_leaves_no_byte(void **state)
     (void)state;
     static const struct secret nothing;
     write_secret(100, "", 0600);
-    assert_int_equal(secret_load(&secret, path, false, &quiet, &error), 0);
+    assert_int_equal(secret_load(&secret, path, NULL, &quiet, &error), 0);
     secret_wipe(&secret);
     assert_memory_equal(&secret, &nothing, sizeof secret);
 }

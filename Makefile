@@ -39,8 +39,10 @@ FLAGS_tsan     := $(SAN) -fsanitize=thread
 FLAGS_coverage := -O0 -g --coverage -DPARLEY_CONFINE=0
 # For size. The objects hold plain code as well as that for the link of parleyd, which sees the program as a
 # whole; tests that put functions of their own in place of the library's take the plain code.
-FLAGS_musl     := $(if $(shell $(CC_musl) -Oz -E -xc /dev/null 2>/dev/null),-Oz,-Os) -fno-pie -flto -ffat-lto-objects \
-                  -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-inline-functions-called-once
+FLAGS_musl      = $(if $(shell $(CC_musl) -Oz -E -xc /dev/null 2>/dev/null),-Oz,-Os) -fno-pie -flto -ffat-lto-objects \
+                  -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
+                  -fno-inline-functions-called-once -fno-expensive-optimizations -fno-tree-loop-optimize \
+                  -fno-tree-loop-im -fno-move-loop-invariants
 FLAGS_fuzz     := $(SAN) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 FLAGS_fuzzfast := -O2 -g -fsanitize=fuzzer-no-link
 LD_release     := -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noseparate-code

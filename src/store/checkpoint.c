@@ -171,12 +171,6 @@ void checkpoint_step(struct checkpoint *c, uint64_t end)
     }
 }
 
-void checkpoint_now(struct checkpoint *c, const struct checkpoint_head *head)
-{
-    c->open = false;
-    checkpoint_begin(c, head);
-}
-
 /* ---- reading ----------------------------------------------------------------------------- */
 
 /* The users' names, in their order: false if the bytes are not just that many names. */

@@ -88,15 +88,12 @@ static inline uint64_t checkpoint_bytes(const struct index *ix)
     return (uint64_t)ix->conversation_count * CHECKPOINT_CONVERSATION;
 }
 
-/* Begins one, unless one is under way. */
+/* Begins one, unless one is under way. Where the worker has no thread, or has ended, it is done at once. */
 void checkpoint_begin(struct checkpoint *c, const struct checkpoint_head *head);
 
 /* Puts the next slice together; hands it to its thread after the last. Nothing is under way: nothing.
  * end: the place behind all that is committed. */
 void checkpoint_step(struct checkpoint *c, uint64_t end);
-
-/* Puts one together at once. The worker must have ended: then its job is done on this thread. */
-void checkpoint_now(struct checkpoint *c, const struct checkpoint_head *head);
 
 /*
  * Fills an empty index, which waits for index_load_end then, and likewise the keys. NULL, or why there

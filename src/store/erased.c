@@ -5,7 +5,6 @@
 #include "store/record.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define ERASED_HEAD 9                  /* bytes in front of the id */
@@ -64,24 +63,14 @@ static int erased_read(struct erased *e, struct slice in)
     return result;
 }
 
-enum store_status erased_load(struct erased *e, const struct disk *disk, struct store_error *error)
+int erased_load(struct erased *e, const struct disk *disk)
 {
     struct buf file = {0};
     int result = disk_read_file(disk, ERASED_NAME, ERASED_MAX, &file);
     if (!result)
         result = erased_read(e, buf_slice(&file));
     buf_free(&file);
-    if (!result || result == -ENOENT)
-        return STORE_OK;
-    if (result == -EBADMSG) {
-        snprintf(error->text, sizeof error->text,
-                 "the file %s is damaged: it should say what is being erased; nothing was changed; "
-                 "remove it to go on, and erase the user again",
-                 ERASED_NAME);
-        return STORE_DAMAGED;
-    }
-    snprintf(error->text, sizeof error->text, "cannot read %s: %s", ERASED_NAME, strerror(-result));
-    return disk_failed(result) ? STORE_IO : STORE_SYSTEM;
+    return result == -ENOENT ? 0 : result;
 }
 
 void erased_clear(struct erased *e)

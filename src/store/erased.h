@@ -25,9 +25,8 @@ struct erased {
 /* Makes the set, or makes it larger: 0 or -ENOMEM. */
 __attribute__((warn_unused_result)) int erased_reach(struct erased *e, uint32_t count);
 
-/* Fills a zeroed one. */
-__attribute__((warn_unused_result)) enum store_status
-erased_load(struct erased *e, const struct disk *disk, struct store_error *error);
+/* Fills a zeroed one, if there is a file: 0 or -errno; -EBADMSG: it is damaged. */
+__attribute__((warn_unused_result)) int erased_load(struct erased *e, const struct disk *disk);
 
 __attribute__((warn_unused_result)) int erased_save(const struct erased *e,
                                                     const struct disk *disk);

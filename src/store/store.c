@@ -130,7 +130,8 @@ int store_close(struct store *s)
     int failure = commit_fini(&s->commit);
     if (!failure && s->checkpointed != s->end && erase_is_noted(&s->erase)) {
         const struct checkpoint_head head = store_checkpoint_head(s, s->next_id);
-        checkpoint_now(&s->checkpoint, &head);
+        s->checkpoint.open = false;
+        checkpoint_begin(&s->checkpoint, &head);
     }
     checkpoint_fini(&s->checkpoint);
     if (failure && !s->failure)

@@ -88,9 +88,16 @@ enum store_status walk_open(struct walk *w)
         snprintf(w->error->text, sizeof w->error->text, "the files change all the time; try again");
         return STORE_SYSTEM;
     }
-    enum store_status status = erased_load(&w->erased, w->disk, w->error);
-    if (status)
-        return status;
+    result = erased_load(&w->erased, w->disk);
+    if (result == -EBADMSG) {
+        snprintf(w->error->text, sizeof w->error->text,
+                 "the file %s is damaged: it should say what is being erased; nothing was changed; "
+                 "remove it to go on, and erase the user again",
+                 ERASED_NAME);
+        return STORE_DAMAGED;
+    }
+    if (result)
+        return walk_refused(w, "read", ERASED_NAME, result);
     w->end = w->dir.begin.place;
     w->adrift = w->dir.begin_wrong;
     return w->adrift ? walk_tell_file(w, WALK_DAMAGE, LOG_BEGIN_NAME, 0, 0, w->dir.begin_wrong)

@@ -62,7 +62,7 @@ static void check_good(struct simdisk *d, struct index *index, struct keys *keys
     worker_init(&worker, -1, false);
     CHECK(index_load_end(index, NULL, 0) == 0 && keys_load_end(keys) == 0);
     checkpoint_init(&c, &d->disk, &log, &worker, index, keys);
-    checkpoint_now(&c, head);
+    checkpoint_begin(&c, head);
     worker_fini(&worker);
     checkpoint_fini(&c);
     CHECK(index_init(&again) == 0 && keys_init(&keys_again, KEYS) == 0);

@@ -79,38 +79,25 @@ static void post(struct backend_call *call, const struct http_head *request)
     api_backend(call, name, request->body);
 }
 
-/* The user whose id stands in the path, percent-encoded; or refuses the call. */
-static bool read_user(struct backend_call *call, const struct http_head *request,
-                      uint8_t room[USERID_MAX], struct slice *user)
+/* About the user whose id stands in the path, percent-encoded. */
+static void on_user(struct backend_call *call, const struct http_head *request)
 {
+    uint8_t room[USERID_MAX];
     struct slice rest = slice_skip(request->path, sizeof USERS - 1);
-    ptrdiff_t n = pages_decode(room, USERID_MAX, rest, false);
-    *user = slice_of(room, n > 0 ? (size_t)n : 0);
-    if (n > 0 && userid_valid(*user))
-        return true;
-    char text[192];
-    snprintf(text, sizeof text,
-             "\"%.*s\" is no user id; expected 1 to 64 bytes of UTF-8 without control characters, "
-             "percent-encoded",
-             (int)(rest.n < 40 ? rest.n : 40), (const char *)rest.p);
-    backend_refuse(call, "bad_request", slice_str(text));
-    return false;
-}
-
-static void get_user(struct backend_call *call, const struct http_head *request)
-{
-    uint8_t room[USERID_MAX];
-    struct slice user;
-    if (read_user(call, request, room, &user))
-        backend_describe(call, user);
-}
-
-static void delete_user(struct backend_call *call, const struct http_head *request)
-{
-    uint8_t room[USERID_MAX];
-    struct slice user;
-    if (read_user(call, request, room, &user))
+    ptrdiff_t n = pages_decode(room, sizeof room, rest, false);
+    struct slice user = slice_of(room, n > 0 ? (size_t)n : 0);
+    if (n <= 0 || !userid_valid(user)) {
+        char text[192];
+        snprintf(text, sizeof text,
+                 "\"%.*s\" is no user id; expected 1 to 64 bytes of UTF-8 without control "
+                 "characters, percent-encoded",
+                 (int)(rest.n < 40 ? rest.n : 40), (const char *)rest.p);
+        backend_refuse(call, "bad_request", slice_str(text));
+    } else if (slice_eq(request->method, SLICE("DELETE"))) {
         backend_erase(call, user);
+    } else {
+        backend_describe(call, user);
+    }
 }
 
 static const struct row {
@@ -118,7 +105,7 @@ static const struct row {
     void (*handle)(struct backend_call *call, const struct http_head *request);
 } rows[] = {
     {"POST", "/v1/message", post}, {"POST", "/v1/disconnect", post}, {"POST", "/v1/revoke", post},
-    {"GET", USERS, get_user},      {"DELETE", USERS, delete_user},
+    {"GET", USERS, on_user},       {"DELETE", USERS, on_user},
 };
 
 static bool row_fits(const struct row *row, struct slice path)

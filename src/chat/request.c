@@ -3,6 +3,7 @@
 #include "chat/backend.h"
 #include "chat/chat.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -75,8 +76,9 @@ bool request_read(struct request *r, const char *const names[REQUEST_MEMBERS], s
 struct json_value request_member(const struct request *r, const char *name)
 {
     size_t i = 0;
-    while (strcmp(r->names[i], name) != 0)
+    while (i < REQUEST_MEMBERS && r->names[i] && strcmp(r->names[i], name) != 0)
         i++;
+    assert(i < REQUEST_MEMBERS && r->names[i]);
     return r->members[i];
 }
 

@@ -16,6 +16,8 @@ static inline int json_hex(uint8_t c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+#define JSON_NOT_ASCII UINT64_C(0x8080808080808080)
+
 /* The first byte from p on that cannot stand for itself in a string (a quote, a backslash, a
  * control character), or end. The bits of all bytes in front of it, and maybe of some behind, are added
  * to *seen, unless it is NULL: none of JSON_NOT_ASCII, and all are ASCII.
@@ -23,7 +25,6 @@ static inline int json_hex(uint8_t c)
  * Eight bytes at a time: x - 0x01.. borrows from the top bit of a byte that was zero, so it finds
  * the zero bytes of x, and with 0x20.. those below a space. A borrow may also mark bytes behind
  * the first one found, never in front of it. */
-#define JSON_NOT_ASCII UINT64_C(0x8080808080808080)
 static inline const uint8_t *json_scan_plain(const uint8_t *p, const uint8_t *end, uint64_t *seen)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);

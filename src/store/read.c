@@ -76,9 +76,12 @@ static enum store_status read_bytes(struct store *s, struct store_read *read,
     const struct disk *disk = s->options.disk;
     if (read->asked && prefetch_pending(&s->prefetch, read))
         return STORE_WAIT;
-    *out = recent_find(&s->recent, segment->head.base + at, need);
-    if (out->n)
-        return STORE_OK;
+    /* In an arranged one no byte is where it was, and its list of runs lies where the next segment does. */
+    if (!segment->head.end) {
+        *out = recent_find(&s->recent, segment->head.base + at, need);
+        if (out->n)
+            return STORE_OK;
+    }
     if (!read_has(s, segment, at, need)) {
         uint64_t from = at < before ? 0 : at - before;
         size_t least = (size_t)(at - from) + need;
@@ -259,8 +262,7 @@ static void stash_put(struct store *s, const struct store_read *read, const stru
                       struct slice bytes)
 {
     bool all = read->next + s->stash_next + 1 == read->count; /* none is missing in between */
-    if (read->stash != s->stash_of || !all || r->length > bytes.n || r->length > s->stash_at ||
-        recent_holds(&s->recent, bytes.p))
+    if (read->stash != s->stash_of || !all || r->length > bytes.n || r->length > s->stash_at)
         return;
     s->stash_at -= r->length;
     memcpy(s->stash + s->stash_at, bytes.p, r->length);

@@ -4,7 +4,7 @@
 
 void recent_add(struct recent *r, uint64_t place, struct slice batch)
 {
-    if (batch.n > r->size)
+    if (batch.n == 0 || batch.n > r->size)
         return;
     if (!r->bytes && !(r->bytes = malloc(2 * (size_t)r->size)))
         return;
@@ -27,11 +27,6 @@ struct slice recent_find(const struct recent *r, uint64_t place, size_t need)
             return slice_of(r->bytes + (size_t)b * r->size + from, r->used[b] - (size_t)from);
     }
     return (struct slice){0};
-}
-
-void recent_forget(struct recent *r)
-{
-    r->used[0] = r->used[1] = 0;
 }
 
 void recent_fini(struct recent *r)

@@ -2,9 +2,10 @@
  * recent: the newest records of the log, in memory, so that a read of what was just written needs no system
  * call.
  *
- * Batches are added in the order of their places, each whole. Two blocks hold them: when the newer one is full,
- * or a batch does not begin where the one before it ended, the older one is forgotten and begun anew. So the
- * last `size` bytes of a segment are there at least, and twice as many at most.
+ * Batches are added in the order of their places, each whole or, above `size`, not at all. Two blocks hold them:
+ * when the newer one is full, or a batch does not begin where the one before it ended, the older one is forgotten
+ * and begun anew. So of what was written since the start the last `size` bytes are mostly there, and twice as many
+ * at most. What a place holds never changes until its segment is replaced, which is for the caller to know.
  */
 #ifndef STORE_RECENT_H
 #define STORE_RECENT_H
@@ -12,7 +13,7 @@
 #include "base/slice.h"
 
 struct recent {
-    uint32_t size;     /* bytes of a block; 0: nothing is kept */
+    uint32_t size;     /* bytes of a block, below 1 GiB; 0: nothing is kept */
     uint8_t *bytes;    /* both blocks; NULL until the first batch, or for want of memory */
     uint32_t newer;    /* the block that is filled */
     uint64_t place[2]; /* of each one's first byte */
@@ -22,17 +23,8 @@ struct recent {
 void recent_add(struct recent *r, uint64_t place, struct slice batch);
 
 /* The bytes from that place on, as many as there are in one piece: `need` or more, or none. They stay until the
-   next call of recent_add or recent_forget. */
+   next call of recent_add. */
 struct slice recent_find(const struct recent *r, uint64_t place, size_t need);
-
-/* Whether p points into such bytes. */
-static inline bool recent_holds(const struct recent *r, const uint8_t *p)
-{
-    return r->bytes && p >= r->bytes && p < r->bytes + 2 * (size_t)r->size;
-}
-
-/* The places mean something else from now on. */
-void recent_forget(struct recent *r);
 
 void recent_fini(struct recent *r);
 

@@ -72,7 +72,7 @@ enum store_status store_open(struct store **out, const struct store_options *opt
         return STORE_SYSTEM;
     }
     s->options = *options;
-    s->recent.size = options->recent;
+    s->recent.size = options->recent < 1 << 30 ? options->recent : 1 << 30;
     if (s->options.segment_size == 0 || s->options.segment_size > 1 << 30)
         s->options.segment_size = STORE_SEGMENT_SIZE;
     /* Likewise for its size: what is dropped at a time is an eighth of what is kept. */

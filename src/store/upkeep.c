@@ -192,7 +192,6 @@ void upkeep_forget_places(struct store *s)
 {
     s->layout++;
     buf_clear(&s->scratch);
-    recent_forget(&s->recent);
     memset(s->bookmarks, 0, sizeof s->bookmarks);
 }
 

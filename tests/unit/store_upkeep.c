@@ -127,6 +127,32 @@ static void test_arranged_history_is_the_same(void **state)
     free(raw);
 }
 
+/* The list of an arranged segment's runs has the places that are the next segment's. */
+static void test_what_is_in_memory_does_not_stand_for_a_list_of_runs(void **state)
+{
+    struct box *b = *state;
+    char name[32];
+    b->options.recent = 1 << 20;
+    b->options.arrange = true;
+    b->options.segment_size = 20000;
+    box_open(b);
+    for (int i = 0; i < 1200; i++) {
+        snprintf(name, sizeof name, "friend%d", i % 400);
+        box_put(b, "ann", name, "x");
+        if (i % 50 == 49)
+            box_commit(b);
+    }
+    settle(b, 1000);
+    for (int i = 0; i < 60; i++)
+        box_send(b, "bob", "carol", "y");
+    assert_true(stats(b).segments < 10);
+    for (int i = 0; i < 400; i++) {
+        snprintf(name, sizeof name, "friend%d", i);
+        store_flush(b->store);
+        assert_string_equal(box_page(b, "ann", name, 0, 10, NULL), "x x x");
+    }
+}
+
 static void test_a_run_takes_one_read_where_its_messages_took_one_each(void **state)
 {
     struct box *b = *state;
@@ -573,6 +599,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(test_arranged_history_is_the_same),
+        T(test_what_is_in_memory_does_not_stand_for_a_list_of_runs),
         T(test_a_run_takes_one_read_where_its_messages_took_one_each),
         T(test_a_damaged_segment_is_left_as_it_is),
         T(test_a_disk_that_refuses_changes_nothing),

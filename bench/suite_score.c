@@ -52,7 +52,7 @@ static bool is_there(const struct suite *s, const char *what, const char *peer)
     return false;
 }
 
-/* All rounds in which both are known. */
+/* All rounds in which both are known, or where the goal is one of the value alone, the value. */
 static void add_row(struct suite *s, size_t cell, const struct suite_goal *g)
 {
     size_t peer_cell = g->peer_cell ? g->peer_cell : cell;
@@ -65,15 +65,16 @@ static void add_row(struct suite *s, size_t cell, const struct suite_goal *g)
                                 .peer = g->peer ? peer_text : NULL,
                                 .goal = g->goal,
                                 .bound = g->bound};
-    bool found = false;
+    bool found = false,
+         alone = g->goal == SCORE_VALUE_MIN || g->goal == SCORE_VALUE_MAX || !g->peer;
     for (uint32_t r = 0; r < s->rounds; r++) {
         double value = number_of(s, cell, g->own, g->field, r) * (g->factor > 0 ? g->factor : 1);
-        double peer = g->peer ? number_of(s, peer_cell, g->peer, peer_field, r) : 1;
-        if (!(value > 0) || !(peer > 0))
+        double peer = g->peer ? number_of(s, peer_cell, g->peer, peer_field, r) : 0;
+        if (value <= 0 || (peer <= 0 && !alone))
             continue;
         found = true;
         score_add(&s->score, line, value);
-        if (g->peer)
+        if (peer > 0)
             score_add_peer(&s->score, line, peer);
     }
     if (!found && !s->quick)
@@ -123,7 +124,7 @@ static void score_rest(struct suite *s)
                 bool memory = numbers[k].field == SUITE_FIELD(pss_each);
                 if (g.own != i && suite_contenders[i].sort <= CONTENDER_MEMORY &&
                     !suite_cells[cell].m.rate && memory == suite_cells[cell].fresh &&
-                    suite_takes_part(s, cell, i) &&
+                    suite_takes_part(s, cell, i) && suite_takes_part(s, cell, g.own) &&
                     !is_there(s, text_of(cell, g.own, g.label), suite_contenders[i].name))
                     add_row(s, cell, &g);
             }

@@ -104,8 +104,13 @@ void load_count(struct peer *p, uint64_t n, unsigned series)
 void load_begin(struct load *load)
 {
     load->phase = LOAD_WARMUP;
+    /* System calls are counted from the first message on, which leaves no time to warm up. */
+    if (load->options.calls)
+        load->counter = usage_calls_begin(load->options.pid);
     load->first_due = histogram_now();
-    load->until = load->first_due + (uint64_t)(load->options.warmup * 1e9);
+    load->until = load->first_due;
+    if (!load->options.calls)
+        load->until += (uint64_t)(load->options.warmup * 1e9);
     for (size_t i = 0; load->options.mode->series[0] && i < load->senders; i++)
         load_fill(&load->peers[i]);
 }
@@ -384,8 +389,6 @@ static void stop(struct load *load)
 
 static void begin_measuring(struct load *load)
 {
-    if (load->options.calls)
-        load->counter = usage_calls_begin(load->options.pid);
     load->before = usage_read(load->options.pid);
     load->own_cpu_us = own_cpu_us();
     load->phase = LOAD_MEASURING;

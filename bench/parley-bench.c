@@ -144,7 +144,7 @@ static int parse(struct load *load, int argc, char **argv)
         {"pid", ARG_NUMBER, &o->pid, 1, INT32_MAX, "PID", "report what the server's process used",
          0},
         {"calls", ARG_FLAG, &o->calls, 0, 0, NULL,
-         "count its system calls by strace, which makes it slower", 0},
+         "count its system calls by strace, which makes it slower; without a warm-up", 0},
         {"anywhere", ARG_FLAG, &o->anywhere, 0, 0, NULL, "also load another machine", 0},
         {"json", ARG_FLAG, &o->json, 0, 0, NULL, "print the result as one JSON object", 0},
         {"version", ARG_FLAG, &version, 0, 0, NULL, "print the version", 0},

@@ -75,7 +75,7 @@ static void measure_profiles(struct suite *s)
             if (suite_ours(i) != i && cell > ECHO_20_100_16)
                 continue;
             m.calls = true;
-            m.seconds = 0.2;
+            m.seconds = s->quick ? 0.1 : 0.4;
             contender_measure(&suite_contenders[i], &s->places, &m, &counted);
             first->calls = counted.calls;
             first->transfers = counted.transfers;

@@ -107,7 +107,8 @@ struct suite_goal {
 extern const struct suite_goal suite_goals[];
 extern const size_t suite_goals_n;
 
-#define SUITE_LINES (SCORE_ROWS_MAX)
+#define SUITE_LINES SCORE_ROWS_MAX
+#define SUITE_TEXT 96
 
 struct suite {
     struct contender_places places;
@@ -122,6 +123,7 @@ struct suite {
     struct profile profiles[SUITE_CELLS][SUITE_CONTENDERS];
     struct score score;
     struct score_line lines[SUITE_LINES];
+    char texts[SUITE_LINES][SUITE_TEXT]; /* theirs */
     size_t lines_n;
 };
 

@@ -1,8 +1,6 @@
-#include "run.h"
 #include "suite.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,20 +32,21 @@ double suite_median(const struct suite *s, size_t cell, size_t i, size_t field)
 
 /* ---- the table --------------------------------------------------------------------------- */
 
-static const char *text_of(size_t cell, size_t own, const char *label)
+static const char *text_of(char out[SUITE_TEXT], size_t cell, const struct suite_goal *g)
 {
-    char *text;
-    if (asprintf(&text, "%s%s%s", suite_cells[cell].what,
-                 suite_contenders[own].sort == CONTENDER_DURABLE ? ", durable" : "", label) < 0)
-        run_die(ENOMEM, "the table");
-    return text; /* it stays to the end */
+    bool durable = suite_contenders[g->own].sort == CONTENDER_DURABLE;
+    snprintf(out, SUITE_TEXT, "%s%s%s", suite_cells[cell].what, durable ? ", durable" : "",
+             g->label);
+    return out;
 }
 
-static bool is_there(const struct suite *s, const char *what, const char *peer)
+static bool is_there(const struct suite *s, size_t cell, const struct suite_goal *g)
 {
+    char what[SUITE_TEXT];
+    text_of(what, cell, g);
     for (size_t i = 0; i < s->lines_n; i++)
         if (s->lines[i].peer && strcmp(s->lines[i].what, what) == 0 &&
-            strcmp(s->lines[i].peer, peer) == 0)
+            strcmp(s->lines[i].peer, suite_contenders[g->peer].name) == 0)
             return true;
     return false;
 }
@@ -58,9 +57,9 @@ static void add_row(struct suite *s, size_t cell, const struct suite_goal *g)
     size_t peer_cell = g->peer_cell ? g->peer_cell : cell;
     size_t peer_field = g->peer_field ? g->peer_field : g->field;
     const char *peer_text = g->peer_text ? g->peer_text : suite_contenders[g->peer].name;
+    assert(s->lines_n < SUITE_LINES);
     struct score_line *line = &s->lines[s->lines_n++];
-    assert(s->lines_n <= SUITE_LINES);
-    *line = (struct score_line){.what = text_of(cell, g->own, g->label),
+    *line = (struct score_line){.what = text_of(s->texts[line - s->lines], cell, g),
                                 .unit = g->unit,
                                 .peer = g->peer ? peer_text : NULL,
                                 .goal = g->goal,
@@ -125,7 +124,7 @@ static void score_rest(struct suite *s)
                 if (g.own != i && suite_contenders[i].sort <= CONTENDER_MEMORY &&
                     !suite_cells[cell].m.rate && memory == suite_cells[cell].fresh &&
                     suite_takes_part(s, cell, i) && suite_takes_part(s, cell, g.own) &&
-                    !is_there(s, text_of(cell, g.own, g.label), suite_contenders[i].name))
+                    !is_there(s, cell, &g))
                     add_row(s, cell, &g);
             }
 }

@@ -172,9 +172,11 @@ static int wrong(const char *why)
 
 int main(int argc, char **argv)
 {
-    static struct suite s = {.rounds = 5, .idle = 15000};
+    static struct suite s; /* large: not to be initialised data */
     uint32_t ms = 0;
     bool help = false, version = false;
+    s.rounds = 5;
+    s.idle = 15000;
     s.places.peers = "build/bench";
     s.report_path = "build/bench/report.html";
     struct arg rows[] = {

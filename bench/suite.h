@@ -113,7 +113,7 @@ extern const size_t suite_goals_n;
 struct suite {
     struct contender_places places;
     bool quick, json;
-    uint32_t rounds, idle, stored;
+    uint32_t rounds, idle;
     double seconds;
     const char *report_path;
     const char *dir; /* where the scratch folder goes */

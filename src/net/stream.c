@@ -10,12 +10,15 @@
 
 /* A chunk of the queue with its head: a page, so that malloc and the kernel are content. */
 #define CHUNK_SIZE 4096
-/* Free chunks kept: what some hundred connections need in one turn. */
+/* Free chunks kept: what some hundred connections need in one turn, and at most, where turns need more. */
 #define CHUNK_SPARE 64
+#define CHUNK_SPARE_MAX 512
 /* Chunks sent in one call; what is more waits for the next turn. */
 #define CHUNK_SEND 32
-/* Bytes read in a turn, as a goal: where many streams are ready each has its share, but the least is worth
-   the call. What a turn reads, the quiet ones wait for. */
+/* Bytes read at once from a stream that had less the last time. */
+#define READ_QUIET (32 << 10)
+/* Bytes read in a turn from those that always have more, as a goal: where many are ready each has its share, but the
+   least is worth the call. What a turn reads, the quiet ones wait for. */
 #define TURN_READ (512 << 10)
 #define READ_MIN (4 << 10)
 /* How long a finished stream waits for its peer's end. */
@@ -67,7 +70,8 @@ static struct chunk *chunk_new(struct stream_set *set, size_t room)
     if (!c || room > CHUNK_CAP)
         return chunk_alloc(set, room > CHUNK_CAP ? room : CHUNK_CAP);
     set->spare = c->next;
-    set->spare_n--;
+    if (--set->spare_n < set->spare_idle)
+        set->spare_idle = set->spare_n;
     c->next = c;
     c->start = c->end = c->queued = 0;
     return c;
@@ -77,7 +81,7 @@ static void chunk_free(struct stream_set *set, struct chunk *c)
 {
     if (!c)
         return;
-    if (c->cap == CHUNK_CAP && set->spare_n < CHUNK_SPARE) {
+    if (c->cap == CHUNK_CAP && set->spare_n < CHUNK_SPARE_MAX) {
         c->next = set->spare;
         set->spare = c;
         set->spare_n++;
@@ -85,6 +89,20 @@ static void chunk_free(struct stream_set *set, struct chunk *c)
         set->memory -= sizeof *c + c->cap;
         free(c);
     }
+}
+
+/* Of those that no turn needs any more each turn gives half back. */
+static void chunk_trim(struct stream_set *set)
+{
+    uint32_t idle = set->spare_idle > CHUNK_SPARE ? (set->spare_idle - CHUNK_SPARE + 1) / 2 : 0;
+    for (; idle; idle--) {
+        struct chunk *c = set->spare;
+        set->spare = c->next;
+        set->spare_n--;
+        set->memory -= sizeof *c + c->cap;
+        free(c);
+    }
+    set->spare_idle = set->spare_n;
 }
 
 /* ---- what few have ------------------------------------------------------------------------- */
@@ -408,6 +426,7 @@ static void stream_set_flush(void *ctx)
     }
     if (!list_empty(&set->closed))
         set->loop->busy = true;
+    chunk_trim(set);
 }
 
 /* ---- detached ---------------------------------------------------------------------------- */
@@ -505,8 +524,10 @@ static void stream_feed_held(struct stream *s)
     stream_feed(s, stream_take_rest(s));
 }
 
-static size_t stream_share(const struct loop *loop)
+static size_t stream_share(const struct stream *s, const struct loop *loop)
 {
+    if (!(s->flags & STREAM_GREEDY))
+        return READ_QUIET;
     size_t share = TURN_READ / (size_t)(loop->ready > 0 ? loop->ready : 1);
     return share > STREAM_READ ? STREAM_READ : share < READ_MIN ? READ_MIN : share;
 }
@@ -516,8 +537,12 @@ static void stream_read(struct stream *s)
     struct stream_set *set = s->kind->set;
     size_t kept = stream_take_rest(s);
     assert(kept <= STREAM_READ);
-    ssize_t got = recv(s->source.fd, set->in + kept, stream_share(set->loop), 0);
+    size_t most = stream_share(s, set->loop);
+    ssize_t got = recv(s->source.fd, set->in + kept, most, 0);
     set->reads++;
+    s->flags &= (uint16_t)~STREAM_GREEDY;
+    if (got == (ssize_t)most)
+        s->flags |= STREAM_GREEDY;
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
         got = 0;
     } else if (got == 0 && s->out && s->flags & STREAM_FINISHING) {

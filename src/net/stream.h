@@ -47,10 +47,10 @@ struct stream_set {
     uint8_t *in;           /* 2 * STREAM_READ bytes: what was set aside, then what is read */
     struct stream **dirty; /* those with something to send or a call to make this turn */
     size_t dirty_n, dirty_cap;
-    struct list closed;  /* those that end with this turn */
-    struct chunk *spare; /* chunks to use again */
-    uint32_t spare_n;
-    uint32_t open; /* streams that are not let go of yet */
+    struct list closed;           /* those that end with this turn */
+    struct chunk *spare;          /* chunks to use again */
+    uint32_t spare_n, spare_idle; /* those that this turn has not needed */
+    uint32_t open;                /* streams that are not let go of yet */
     /* Bytes that the connections own: here their queues and what is set aside of their input, spare
        chunks too; by their owners themselves, messages in pieces and what else waits for them. */
     size_t memory;
@@ -89,6 +89,7 @@ enum stream_flag {
     STREAM_BLOCKED = 128,   /* the kernel took less than was offered: waits for EPOLLOUT */
     STREAM_HELD = 256,      /* what is set aside was not looked at, since we were not readable */
     STREAM_HEARD_OUT = 512, /* finishing, and the peer's end has come already */
+    STREAM_GREEDY = 1024,   /* the last read brought as much as it might */
 };
 
 /* What few have at a time. It is there from stream_more until stream_less finds that all of it is zero. */

@@ -111,7 +111,8 @@ static void readers_that_stop_are_cut_off_and_their_memory_comes_back(void **sta
     /* They held much, within the limit; the close they do not read either is given up after 2 s. */
     assert_in_range(most - counted, READERS * QUEUE / 2, READERS * (QUEUE + (256 << 10)));
     wait_for("parley_connections", 1);
-    assert_in_range(metric("parley_connection_memory_bytes"), 1, counted + (300 << 10));
+    /* Some turns later, for what is kept to be used again is given back by and by. */
+    wait_for("parley_connection_memory_bytes", counted + (300 << 10));
     long after = resident();
     print_message("RSS: %ld KiB, %ld KiB held for readers, then %ld KiB\n", before >> 10,
                   most >> 10, after >> 10);

@@ -584,6 +584,7 @@ static void what_few_have_is_given_back_once_all_of_it_is_zero(void **state)
     assert_int_equal(set.memory, sizeof *more);
     more->owners[OWNERS_MORE - 1] = 1;
     stream_less(&one.s);
+    assert_ptr_equal(one.s.more, more);
     assert_ptr_equal(stream_more(&one.s), more);
     more->owners[OWNERS_MORE - 1] = 0;
     stream_less(&one.s);
@@ -601,6 +602,41 @@ static void what_few_have_is_given_back_once_all_of_it_is_zero(void **state)
     turn();
     assert_got(20);
     assert_null(one.s.more);
+}
+
+static void on_closed_of_two(struct stream *s)
+{
+    one.closed += s == &one.s;
+}
+
+static void nothing_is_taken(struct stream *s)
+{
+    (void)s;
+}
+
+static void who_adopts_a_socket_sends_what_was_queued_there_first(void **state)
+{
+    (void)state;
+    static struct stream detached;
+    uint8_t behind[1000];
+    kind.on_closed = on_closed_of_two;
+    kind.on_output = nothing_is_taken;
+    for (size_t i = 0; i < sizeof behind; i++)
+        behind[i] = pattern(90000 + i);
+    stream_open_detached(&detached, &kind);
+    stream_write(&detached, slice_of(behind, sizeof behind));
+    shrink_the_send_buffer();
+    stream_writes(0, 90000);
+    turn(); /* the kernel takes some of it */
+    size_t left = stream_queued(&one.s);
+    assert_true(left > 0);
+    stream_adopt(&detached, &one.s);
+    assert_int_equal(stream_queued(&detached), left + sizeof behind);
+    assert_int_equal(stream_queued(&one.s), 0);
+    peer_reads(0, 90000 + sizeof behind);
+    assert_int_equal(stream_queued(&detached), 0);
+    assert_int_equal(one.closed, 1);
+    stream_close(&detached);
 }
 
 static void the_end_of_the_peer_closes_behind_its_last_bytes(void **state)
@@ -822,6 +858,7 @@ int main(void)
         TEST(closing_inside_on_input_ends_it_at_the_end_of_the_turn),
         TEST(every_call_on_a_closed_stream_is_harmless),
         TEST(what_few_have_is_given_back_once_all_of_it_is_zero),
+        TEST(who_adopts_a_socket_sends_what_was_queued_there_first),
         TEST(the_end_of_the_peer_closes_behind_its_last_bytes),
         TEST(a_peer_that_ends_while_bytes_are_queued_closes),
         TEST(a_paused_stream_notices_that_its_peer_is_gone),

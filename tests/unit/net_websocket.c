@@ -569,6 +569,14 @@ static void a_message_in_fragments_comes_whole(void **state)
     raw_send_frame(0x81, "three", 5);
     assert_int_equal(server.messages, 2);
     assert_true(slice_eq(buf_slice(&server.last), SLICE("three")));
+    raw_send_frame(0x01, "", 0); /* nothing of it is kept but that it has begun */
+    assert_non_null(server.ws.stream.more);
+    raw_send_frame(0x80, "four", 4);
+    assert_int_equal(server.messages, 3);
+    assert_true(slice_eq(buf_slice(&server.last), SLICE("four")));
+    assert_null(server.ws.stream.more);
+    raw_send_frame(0x81, "five", 4);
+    assert_int_equal(server.messages, 4);
 }
 
 /* A close frame of ours, then our end. */

@@ -671,6 +671,40 @@ static void a_token_that_expires_during_an_answer_ends_the_connection_at_once(vo
     client_close(&writer);
 }
 
+static struct loop_hook flush;
+static struct session *victim;
+
+static void end_the_victim_and_flush(void *ctx)
+{
+    if (victim) {
+        session_close(victim, CLOSE_SERVER_ERROR, "the end of a turn");
+        stream_close(&victim->ws.stream);
+        victim = NULL;
+    }
+    flush.run(ctx);
+}
+
+/* As where a page cannot be read on: whoever was told to go is let go of before the hub has forgotten him. */
+static void who_is_told_to_go_and_closed_at_the_end_of_a_turn_is_forgotten_with_it(void **state)
+{
+    (void)state;
+    struct client c, other;
+    host_open_as(&other, "bob");
+    host_open_as(&c, "alice");
+    struct loop *loop = host_chat.kind.stream.set->loop;
+    flush = loop->flush;
+    loop->flush.run = end_the_victim_and_flush;
+    victim = hub_find(&host_chat.hub, SLICE("alice"))->sessions;
+    assert_true(loop_turn(loop, 0) >= 0);
+    loop->flush = flush;
+    assert_null(host_chat.ended);
+    assert_null(hub_find(&host_chat.hub, SLICE("alice")));
+    assert_int_equal(host_chat.stats.connections, 1);
+    client_expect_close(&c, 1006);
+    client_close(&c);
+    client_close(&other);
+}
+
 static void answered(void *ctx, unsigned status, struct slice json)
 {
     assert_int_equal(status, 200);
@@ -1062,6 +1096,9 @@ int main(void)
                                         host_stop),
         cmocka_unit_test_setup_teardown(leaving_waits_for_the_end_of_an_answer, host_start,
                                         host_stop),
+        cmocka_unit_test_setup_teardown(
+            who_is_told_to_go_and_closed_at_the_end_of_a_turn_is_forgotten_with_it, host_start,
+            host_stop),
         cmocka_unit_test_setup_teardown(
             a_token_that_expires_during_an_answer_ends_the_connection_at_once, host_start,
             host_stop),

@@ -201,7 +201,7 @@ $(B)/page.gz: src/server/web/index.html
 $(B)/obj/src/server/page.o: $(B)/page.gz
 $(B)/obj/src/server/page.o: CPPFLAGS_ALL += -DPARLEY_PAGE='"$(B)/page.gz"'
 
--include $(patsubst %.o,%.d,$(LIB_OBJ) $(HELPERS) $(SIM_PARTS) $(MODEL_PARTS) $(CONFORM_PARTS) $(FUZZ_PARTS) $(MEMORY_PARTS)) \
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(HELPERS) $(PERF_PARTS:%=$(B)/obj/%) $(SIM_PARTS) $(MODEL_PARTS) $(CONFORM_PARTS) $(FUZZ_PARTS) $(MEMORY_PARTS)) \
          $(SOURCES:%.c=$(B)/obj/%.d) $(patsubst $(B)/tests/%,$(B)/obj/tests/%.d,$(TESTS) $(SIM) $(MODEL))
 
 # ---- using ------------------------------------------------------------------------------

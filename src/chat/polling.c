@@ -574,7 +574,8 @@ static void open_polling(const struct call *call)
         return;
     }
     socketio_open(s, p->sid);
-    if (++c->handshakes == POLLING_HANDSHAKES)
+    c->handshakes++;
+    if (c->handshakes == POLLING_HANDSHAKES)
         c->ws.kept = false;
     take_get(call, p);
 }

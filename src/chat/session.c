@@ -153,7 +153,10 @@ static void session_forget(struct session *s)
     struct online *user = s->registered ? s->user : NULL;
     session_list_unregistered(s);
     chat->strangers += user && session_poll(s);
-    if (!user || --user->count)
+    if (!user)
+        return;
+    user->count--;
+    if (user->count)
         return;
     presence_changed(chat, user);
     hub_leave(&chat->hub, user);
@@ -393,7 +396,8 @@ bool session_charge(struct session *s)
             s->refusals = 0;
         return true;
     }
-    if (++s->refusals == SESSION_FLOOD) {
+    s->refusals++;
+    if (s->refusals == SESSION_FLOOD) {
         session_close(s, CLOSE_POLICY, "far more events than the rate allows");
     } else if (s->refusals % SESSION_REST == 0 && s->ws.state == WEBSOCKET_OPEN) {
         s->resting = true;

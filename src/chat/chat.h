@@ -74,7 +74,7 @@ struct chat {
     struct websocket_kind kind, polling; /* of sessions with a socket, of those that poll */
     struct chat_options options;
     struct store *store;
-    struct source store_source; /* it is durable so far; every hour it hears what time it is */
+    struct source store_source; /* more is durable; once an hour: the store hears what time it is */
     struct hub hub;
     struct table sids; /* of Engine.IO sessions that poll: places in `polls` */
     struct poll **polls;

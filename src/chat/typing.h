@@ -1,6 +1,6 @@
 /*
  * typing: who writes to whom, so that it ends by itself: with the writer's connection, or 30 s after his
- * last startWriting. Who does not write pays for nothing but a pointer.
+ * last startWriting. Who does not write pays for nothing.
  */
 #ifndef CHAT_TYPING_H
 #define CHAT_TYPING_H

@@ -109,6 +109,7 @@ static const uint32_t allowed[] = {
     SYS_sched_yield,
     SYS_sched_getaffinity,
     SYS_gettid,
+    SYS_setpriority,
     SYS_getpid,
     SYS_exit,
     SYS_exit_group,

@@ -4,7 +4,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+#define WORKER_NICE 10
 
 void worker_init(struct worker *w, int fd, bool threaded)
 {
@@ -33,9 +36,11 @@ static void worker_run(struct worker *w, struct worker_job *job)
     thread_wake(w->fd);
 }
 
+/* What it does can wait: on Linux the priority is the thread's own. */
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
+    (void)setpriority(PRIO_PROCESS, 0, WORKER_NICE);
     struct worker_job *job;
     while ((job = worker_next(w)) != NULL)
         worker_run(w, job);

@@ -198,8 +198,8 @@ $(MEMORY): $(B)/tests/memory/%: $(B)/obj/tests/memory/%.o $(MEMORY_PARTS) $(HELP
 # The page is taken into the object by .incbin, which no compiler reports as a dependency.
 $(B)/page.gz: src/server/web/index.html
 	gzip -9nc $< >$@
-$(B)/obj/src/server/page.o: $(B)/page.gz
-$(B)/obj/src/server/page.o: CPPFLAGS_ALL += -DPARLEY_PAGE='"$(B)/page.gz"'
+$(B)/obj/src/server/pages.o: $(B)/page.gz
+$(B)/obj/src/server/pages.o: CPPFLAGS_ALL += -DPARLEY_PAGE='"$(B)/page.gz"'
 
 -include $(patsubst %.o,%.d,$(LIB_OBJ) $(HELPERS) $(PERF_PARTS:%=$(B)/obj/%) $(SIM_PARTS) $(MODEL_PARTS) $(CONFORM_PARTS) $(FUZZ_PARTS) $(MEMORY_PARTS)) \
          $(SOURCES:%.c=$(B)/obj/%.d) $(patsubst $(B)/tests/%,$(B)/obj/tests/%.d,$(TESTS) $(SIM) $(MODEL))

@@ -2,6 +2,8 @@
 
 #include "base/endian.h"
 
+#include <stdbool.h>
+
 #if defined __x86_64__
 #include <cpuid.h>
 #include <immintrin.h>
@@ -162,9 +164,4 @@ static inline bool crc32c_has_native(void)
 uint32_t crc32c(uint32_t crc, const void *p, size_t n)
 {
     return crc32c_has_native() ? crc32c_native(crc, p, n) : crc32c_portable(crc, p, n);
-}
-
-bool crc32c_ends(const uint8_t *p, size_t n)
-{
-    return le32_load(p + n - 4) == crc32c(0, p, n - 4);
 }

@@ -8,16 +8,12 @@
 #ifndef CODEC_CRC32C_H
 #define CODEC_CRC32C_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 uint32_t crc32c(uint32_t crc, const void *p, size_t n);
 
-/* Whether the last four bytes are the check of those in front of them; n >= 4. */
-bool crc32c_ends(const uint8_t *p, size_t n);
-
-/* crc32c without any special instruction. For tests and for machines that have none. */
+/* The same without any special instruction. For tests and for machines that have none. */
 uint32_t crc32c_portable(uint32_t crc, const void *p, size_t n);
 
 #endif

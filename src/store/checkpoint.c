@@ -2,7 +2,6 @@
 
 #include "base/endian.h"
 #include "base/list.h"
-#include "codec/crc32c.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -227,7 +226,7 @@ static const char *checkpoint_parse(const uint8_t *p, size_t n, struct index *ix
         return "it is none of ours";
     if (le32_load(p + 8) != CHECKPOINT_VERSION || le32_load(p + 12) != CHECKPOINT_HEAD)
         return "it has another version";
-    if (!crc32c_ends(p, n))
+    if (!record_has_check(p, n))
         return "its check does not match";
     *head = (struct checkpoint_head){.log = le64_load(p + 16),
                                      .place = le64_load(p + 24),

@@ -1,7 +1,6 @@
 #include "store/erased.h"
 
 #include "base/endian.h"
-#include "codec/crc32c.h"
 #include "store/record.h"
 
 #include <errno.h>
@@ -49,7 +48,8 @@ int erased_save(const struct erased *e, const struct disk *disk)
 static int erased_read(struct erased *e, struct slice in)
 {
     if (in.n < ERASED_HEAD + 4 || memcmp(in.p, magic, sizeof magic) != 0 ||
-        in.p[8] > STORE_MAX_USER || in.n - ERASED_HEAD - 4 < in.p[8] || !crc32c_ends(in.p, in.n))
+        in.p[8] > STORE_MAX_USER || in.n - ERASED_HEAD - 4 < in.p[8] ||
+        !record_has_check(in.p, in.n))
         return -EBADMSG;
     e->name_n = in.p[8];
     memcpy(e->name, in.p + ERASED_HEAD, e->name_n);

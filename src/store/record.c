@@ -53,6 +53,18 @@ void record_seal(const struct record *r, uint8_t *p, uint64_t place)
     le32_store(p, record_check(p, r->length, place));
 }
 
+void record_append_check(struct buf *b)
+{
+    uint8_t check[SEGMENT_CHECK];
+    le32_store(check, crc32c(0, b->p, b->n));
+    buf_append(b, check, sizeof check);
+}
+
+bool record_has_check(const uint8_t *p, size_t n)
+{
+    return le32_load(p + n - SEGMENT_CHECK) == crc32c(0, p, n - SEGMENT_CHECK);
+}
+
 enum segment_head_status segment_head_read(struct segment_head *h, const uint8_t p[SEGMENT_HEAD],
                                            uint32_t *version)
 {
@@ -62,7 +74,7 @@ enum segment_head_status segment_head_read(struct segment_head *h, const uint8_t
     *version = le32_load(p + 8);
     if (*version > RECORD_VERSION)
         return SEGMENT_HEAD_NEWER;
-    if (*version == 0 || le32_load(p + 12) != SEGMENT_HEAD || !crc32c_ends(p, SEGMENT_HEAD))
+    if (*version == 0 || le32_load(p + 12) != SEGMENT_HEAD || !record_has_check(p, SEGMENT_HEAD))
         return SEGMENT_HEAD_BROKEN;
     *h = (struct segment_head){.base = le64_load(p + 16),
                                .first_id = le64_load(p + 24),
@@ -96,17 +108,10 @@ void record_append_run(struct buf *runs, uint32_t conversation, uint64_t last)
     buf_append(runs, run, sizeof run);
 }
 
-void record_append_check(struct buf *b)
-{
-    uint8_t check[SEGMENT_CHECK];
-    le32_store(check, crc32c(0, b->p, b->n));
-    buf_append(b, check, sizeof check);
-}
-
 bool log_begin_read(struct log_begin *b, const uint8_t p[LOG_BEGIN])
 {
     *b = (struct log_begin){le64_load(p + 8), le64_load(p + 16)};
-    return memcmp(p, begin_magic, sizeof begin_magic) == 0 && crc32c_ends(p, LOG_BEGIN);
+    return memcmp(p, begin_magic, sizeof begin_magic) == 0 && record_has_check(p, LOG_BEGIN);
 }
 
 void log_begin_write(const struct log_begin *b, uint8_t p[LOG_BEGIN])

@@ -153,6 +153,9 @@ void record_append_run(struct buf *runs, uint32_t conversation, uint64_t last);
 /* The check of all that is in the buffer: the last bytes of a list of runs, and of every small file. */
 void record_append_check(struct buf *b);
 
+/* Whether the last bytes are the check of those in front of them; n >= SEGMENT_CHECK. */
+bool record_has_check(const uint8_t *p, size_t n);
+
 enum segment_head_status {
     SEGMENT_HEAD_OK,
     SEGMENT_HEAD_FOREIGN, /* not a segment of ours */

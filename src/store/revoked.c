@@ -1,6 +1,5 @@
 #include "store/revoked.h"
 
-#include "codec/crc32c.h"
 #include "codec/sha256.h"
 #include "store/inside.h"
 
@@ -122,7 +121,7 @@ enum store_status revoked_load(struct store *s, struct store_error *error)
         return disk_failed(result) ? STORE_IO : STORE_SYSTEM;
     }
     if (result || entries->n < REVOKED_AROUND || (entries->n - REVOKED_AROUND) % REVOKED_ENTRY ||
-        memcmp(entries->p, magic, sizeof magic) != 0 || !crc32c_ends(entries->p, entries->n)) {
+        memcmp(entries->p, magic, sizeof magic) != 0 || !record_has_check(entries->p, entries->n)) {
         snprintf(error->text, sizeof error->text,
                  "the file %s is damaged: it should say whose tokens are refused; nothing was "
                  "changed; bring it back, or remove it to take all tokens again",

@@ -29,30 +29,17 @@
 
 /* The most frequent first: kernels before 5.11 go through them at every call. */
 static const uint32_t allowed[] = {
-    SYS_read,
-    SYS_write,
-    SYS_epoll_pwait,
-    SYS_sendmsg,
-    SYS_epoll_ctl,
-    SYS_futex,
-    SYS_pwrite64,
+    SYS_read, SYS_write, SYS_epoll_pwait, SYS_sendmsg, SYS_epoll_ctl, SYS_futex, SYS_pwrite64,
     SYS_fdatasync,
 #ifdef SYS_epoll_wait
     SYS_epoll_wait,
 #endif
 #ifdef SYS_recvfrom
-    SYS_recvfrom,
-    SYS_sendto,
-    SYS_accept4,
-    SYS_recvmsg,
-    SYS_shutdown,
-    SYS_getsockopt,
-    SYS_setsockopt,
-    SYS_getsockname,
+    SYS_recvfrom, SYS_sendto, SYS_accept4, SYS_recvmsg, SYS_shutdown, SYS_getsockopt,
+    SYS_setsockopt, SYS_getsockname,
 #endif
 #ifdef SYS_recv
-    SYS_recv,
-    SYS_send,
+    SYS_recv, SYS_send,
 #endif
 #ifdef SYS_poll
     SYS_poll,
@@ -61,27 +48,11 @@ static const uint32_t allowed[] = {
     SYS_ppoll,
 #endif
     /* Files; which ones is for Landlock to say. */
-    SYS_close,
-    SYS_readv,
-    SYS_writev,
-    SYS_pread64,
-    SYS_preadv2,
-    SYS_lseek,
-    SYS_fsync,
-    SYS_ftruncate,
-    SYS_openat,
-    SYS_unlinkat,
-    SYS_renameat2,
-    SYS_getdents64,
-    SYS_fcntl,
-    SYS_flock,
-    SYS_fstat,
-    SYS_fstatfs,
-    SYS_eventfd2,
+    SYS_close, SYS_readv, SYS_writev, SYS_pread64, SYS_preadv2, SYS_lseek, SYS_fsync, SYS_ftruncate,
+    SYS_openat, SYS_unlinkat, SYS_renameat2, SYS_getdents64, SYS_fcntl, SYS_flock, SYS_fstat,
+    SYS_fstatfs, SYS_eventfd2,
 #ifdef SYS_open
-    SYS_open,
-    SYS_unlink,
-    SYS_rename,
+    SYS_open, SYS_unlink, SYS_rename,
 #endif
 #ifdef SYS_renameat
     SYS_renameat,
@@ -93,31 +64,12 @@ static const uint32_t allowed[] = {
     SYS_statx,
 #endif
 #ifdef SYS__llseek
-    SYS__llseek,
-    SYS_ftruncate64,
-    SYS_fcntl64,
-    SYS_fstat64,
-    SYS_fstatfs64,
-    SYS_fstatat64,
+    SYS__llseek, SYS_ftruncate64, SYS_fcntl64, SYS_fstat64, SYS_fstatfs64, SYS_fstatat64,
 #endif
     /* Memory and threads; see `judged`. */
-    SYS_brk,
-    SYS_munmap,
-    SYS_mremap,
-    SYS_madvise,
-    SYS_set_robust_list,
-    SYS_sched_yield,
-    SYS_sched_getaffinity,
-    SYS_gettid,
-    SYS_setpriority,
-    SYS_getpid,
-    SYS_exit,
-    SYS_exit_group,
-    SYS_restart_syscall,
-    SYS_rt_sigprocmask,
-    SYS_rt_sigaction,
-    SYS_rt_sigreturn,
-    SYS_getrandom,
+    SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise, SYS_set_robust_list, SYS_sched_yield,
+    SYS_sched_getaffinity, SYS_gettid, SYS_setpriority, SYS_getpid, SYS_exit, SYS_exit_group,
+    SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_rt_sigreturn, SYS_getrandom,
 #ifdef __s390x__
     SYS_mmap, /* its arguments lie in memory, where nobody can judge them */
 #endif
@@ -135,11 +87,9 @@ static const uint32_t allowed[] = {
     SYS_clock_gettime32,
 #endif
 #ifdef SYS_clock_gettime64
-    SYS_clock_gettime64,
-    SYS_futex_time64,
-    SYS_ppoll_time64,
+    SYS_clock_gettime64, SYS_futex_time64, SYS_ppoll_time64,
 #endif
-};
+    SYS_restart_syscall};
 
 /* A call that is allowed if an argument has this value in the bits of the mask. */
 static const struct judged {

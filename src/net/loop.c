@@ -66,7 +66,8 @@ static void loop_enter(struct loop *loop, struct source *s)
 
 void loop_set_timer(struct loop *loop, struct source *s, int64_t after)
 {
-    uint64_t slot = ((uint64_t)(loop->now + after) + LOOP_SLOT_MS - 1) / LOOP_SLOT_MS;
+    uint64_t due = (uint64_t)loop->now + (uint64_t)(after > 0 ? after : 0);
+    uint64_t slot = (due + LOOP_SLOT_MS - 1) / LOOP_SLOT_MS;
     /* The slot of this moment has been looked through already. */
     if (slot <= loop->tick)
         slot = loop->tick + 1;

@@ -85,7 +85,7 @@ __attribute__((warn_unused_result)) int loop_watch(struct loop *loop, struct sou
 /* Stops watching, and sets s->fd to -1. The descriptor stays open: the former s->fd is returned. */
 int loop_unwatch(struct loop *loop, struct source *s);
 
-/* Sets or moves the timer: it fires once, `after` ms (>= 0) from loop->now. */
+/* Sets or moves the timer: it fires once, `after` ms from loop->now; what is negative is 0. */
 void loop_set_timer(struct loop *loop, struct source *s, int64_t after);
 void loop_stop_timer(struct source *s);
 

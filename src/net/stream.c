@@ -15,11 +15,11 @@
 #define CHUNK_SPARE_MAX 512
 /* Chunks sent in one call; what is more waits for the next turn. */
 #define CHUNK_SEND 32
-/* Bytes read at once from a stream that had less the last time. */
-#define READ_QUIET (32 << 10)
-/* Bytes read in a turn from those that always have more, as a goal: where many are ready each has its share, but the
-   least is worth the call. What a turn reads, the quiet ones wait for. */
+/* Bytes read in a turn, as a goal: where many streams are ready each has its share, but the least is worth
+   the call. What a turn reads, the quiet ones wait for. Of those that had less than their share the last time
+   it is four times as much, and from each of them half as much at most: a burst is to be read whole. */
 #define TURN_READ (512 << 10)
+#define TURN_READ_QUIET (4 * TURN_READ)
 #define READ_MIN (4 << 10)
 /* How long a finished stream waits for its peer's end. */
 #define FINISH_MS 2000
@@ -526,10 +526,11 @@ static void stream_feed_held(struct stream *s)
 
 static size_t stream_share(const struct stream *s, const struct loop *loop)
 {
-    if (!(s->flags & STREAM_GREEDY))
-        return READ_QUIET;
-    size_t share = TURN_READ / (size_t)(loop->ready > 0 ? loop->ready : 1);
-    return share > STREAM_READ ? STREAM_READ : share < READ_MIN ? READ_MIN : share;
+    bool greedy = s->flags & STREAM_GREEDY;
+    size_t most = greedy ? STREAM_READ : STREAM_READ / 2;
+    size_t share =
+        (greedy ? TURN_READ : TURN_READ_QUIET) / (size_t)(loop->ready > 0 ? loop->ready : 1);
+    return share > most ? most : share < READ_MIN ? READ_MIN : share;
 }
 
 static void stream_read(struct stream *s)

@@ -6,6 +6,7 @@
 #include "net/proxy.h"
 
 #include <stdio.h>
+#include <assert.h>
 #include <stdlib.h>
 
 /* RFC 6455, 1.3. */
@@ -624,6 +625,7 @@ void websocket_adopt(struct websocket *ws, struct websocket *from)
         return;
     }
     if (had) {
+        assert(!more->stream.rest);
         *more = *had;
         memset(had, 0, sizeof *had);
         stream_less(&from->stream);

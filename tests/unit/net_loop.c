@@ -249,6 +249,16 @@ static void a_timer_may_stop_or_move_its_neighbour_of_the_same_slot(void **state
     }
 }
 
+/* A wall clock may have gone further than this one has. */
+static void what_should_have_fired_long_ago_fires_at_once(void **state)
+{
+    (void)state;
+    alarm_init(&victim);
+    loop_set_timer(&loop, &victim.timer, -loop.now - 3600000);
+    turn_at(loop.now + LOOP_SLOT_MS);
+    assert_int_equal(victim.fired, 1);
+}
+
 static void many_random_timers_fire_when_they_should(void **state)
 {
     (void)state;
@@ -519,6 +529,7 @@ int main(void)
         TEST(a_timer_that_is_set_again_moves),
         TEST(a_timer_set_inside_its_call_fires_in_a_later_turn),
         TEST(a_timer_may_stop_or_move_its_neighbour_of_the_same_slot),
+        TEST(what_should_have_fired_long_ago_fires_at_once),
         TEST(many_random_timers_fire_when_they_should),
         TEST(the_wait_is_that_for_the_next_timer_wherever_it_stands),
         TEST(the_wait_ends_when_the_next_timer_is_due),

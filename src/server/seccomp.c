@@ -68,8 +68,8 @@ static const uint32_t allowed[] = {
 #endif
     /* Memory and threads; see `judged`. */
     SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise, SYS_set_robust_list, SYS_sched_yield,
-    SYS_sched_getaffinity, SYS_gettid, SYS_setpriority, SYS_getpid, SYS_exit, SYS_exit_group,
-    SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_rt_sigreturn, SYS_getrandom,
+    SYS_sched_getaffinity, SYS_gettid, SYS_getpid, SYS_exit, SYS_exit_group, SYS_rt_sigprocmask,
+    SYS_rt_sigaction, SYS_rt_sigreturn, SYS_getrandom,
 #ifdef __s390x__
     SYS_mmap, /* its arguments lie in memory, where nobody can judge them */
 #endif
@@ -102,6 +102,8 @@ static const struct judged {
 #elif !defined __s390x__
     {SYS_mmap, 2, PROT_EXEC, 0},
 #endif
+    /* A thread's own priority. */
+    {SYS_setpriority, 1, UINT32_MAX, 0},
 /* Threads, but no processes. */
 #ifdef __s390x__
     {SYS_clone, 1, CLONE_THREAD, CLONE_THREAD},

@@ -202,8 +202,9 @@ int disk_read_file(const struct disk *disk, const char *name, uint64_t most, str
     int64_t size = disk->size(disk->ctx, file), got = size;
     bool fits = size >= 0 && (uint64_t)size <= most;
     if (fits) {
-        uint8_t *p = buf_reserve(out, (size_t)size);
-        got = p ? disk->pread(disk->ctx, file, p, (size_t)size, 0) : -ENOMEM;
+        out->p = malloc((size_t)size + 1); /* no more than that: a checkpoint may be large */
+        out->cap = (size_t)size + 1;
+        got = out->p ? disk->pread(disk->ctx, file, out->p, (size_t)size, 0) : -ENOMEM;
     }
     disk->close(disk->ctx, file);
     if (got < 0)

@@ -25,7 +25,7 @@ static void prefetch_run(struct worker_job *job)
 void prefetch_init(struct prefetch *p, const struct disk *disk, int fd)
 {
     *p = (struct prefetch){.disk = disk};
-    worker_init(&p->worker, fd, true);
+    worker_init(&p->worker, fd, 0, true);
 }
 
 void prefetch_fini(struct prefetch *p)

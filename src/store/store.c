@@ -13,6 +13,9 @@
 /* Bytes that a sync may well take at once: beyond them it takes longer than its call is worth. */
 #define GATHER_ENOUGH (256u << 10)
 
+/* Of arranging, checkpoints and what else can wait. */
+#define STORE_NICE 10
+
 /* ---- opening and closing ---------------------------------------------------------------- */
 
 static enum store_status store_start_commit(struct store *s, struct store_error *error)
@@ -20,7 +23,7 @@ static enum store_status store_start_commit(struct store *s, struct store_error 
     int result = commit_init(&s->commit, &s->options, segments_last(&s->segments), s->end);
     if (!result) {
         prefetch_init(&s->prefetch, s->options.disk, s->commit.fd);
-        worker_init(&s->worker, s->commit.fd, !s->options.inline_commit);
+        worker_init(&s->worker, s->commit.fd, STORE_NICE, !s->options.inline_commit);
         checkpoint_init(&s->checkpoint, s->options.disk, s->options.log, &s->worker, &s->index,
                         &s->keys);
         return STORE_OK;

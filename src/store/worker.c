@@ -7,11 +7,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define WORKER_NICE 10
-
-void worker_init(struct worker *w, int fd, bool threaded)
+void worker_init(struct worker *w, int fd, int nice, bool threaded)
 {
-    *w = (struct worker){.threaded = threaded, .fd = fd};
+    *w = (struct worker){.threaded = threaded, .nice = nice, .fd = fd};
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->wake, NULL);
 }
@@ -36,11 +34,11 @@ static void worker_run(struct worker *w, struct worker_job *job)
     thread_wake(w->fd);
 }
 
-/* What it does can wait: on Linux the priority is the thread's own. */
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
-    (void)setpriority(PRIO_PROCESS, 0, WORKER_NICE);
+    if (w->nice) /* on Linux it is the thread's own */
+        (void)setpriority(PRIO_PROCESS, 0, w->nice);
     struct worker_job *job;
     while ((job = worker_next(w)) != NULL)
         worker_run(w, job);

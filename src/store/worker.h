@@ -17,6 +17,7 @@ struct worker_job {
 
 struct worker {
     bool threaded;
+    int nice;     /* of the thread; 0: that of the process */
     bool running; /* the thread is started by the first job */
     int fd;       /* the owner's eventfd, which tells when a job is done */
     pthread_t thread;
@@ -26,7 +27,8 @@ struct worker {
     bool stop;                       /* atomic: whatever takes long is to end */
 };
 
-void worker_init(struct worker *w, int fd, bool threaded);
+/* What somebody waits for has nice 0. */
+void worker_init(struct worker *w, int fd, int nice, bool threaded);
 
 /* Ends the job that is under way as soon as it looks at `stop`; those behind it are not done. What is
  * given to it from then on is done at once. */

@@ -59,7 +59,7 @@ static void check_good(struct simdisk *d, struct index *index, struct keys *keys
     struct worker worker;
     struct checkpoint_head expected = *head;
     expected.reach = head->place;
-    worker_init(&worker, -1, false);
+    worker_init(&worker, -1, 0, false);
     CHECK(index_load_end(index, NULL, 0) == 0 && keys_load_end(keys) == 0);
     checkpoint_init(&c, &d->disk, &log, &worker, index, keys);
     checkpoint_begin(&c, head);

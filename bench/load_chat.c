@@ -20,9 +20,11 @@ static bool make_one(struct load *load, size_t i, size_t to)
         return !load->frames[i].failed;
     }
     load->options.mode->user(name, to);
-    snprintf(head, sizeof head, "{\"event\":\"message\",\"data\":{\"to\":\"%s\",\"content\":\"",
-             name);
-    load_frame(&load->frames[i], slice_str(head), load->options.size, SLICE("\"}}"));
+    bool socketio = load->options.protocol == LOAD_SOCKETIO;
+    snprintf(head, sizeof head, "%s{\"to\":\"%s\",\"content\":\"",
+             socketio ? "42[\"message\"," : "{\"event\":\"message\",\"data\":", name);
+    load_frame(&load->frames[i], slice_str(head), load->options.size,
+               socketio ? SLICE("\"}]") : SLICE("\"}}"));
     return !load->frames[i].failed;
 }
 

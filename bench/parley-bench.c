@@ -58,8 +58,7 @@ static bool judge_protocol(struct load_options *o, const char *name)
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0) {
             o->protocol = (enum load_protocol)i;
-            return i == LOAD_WEBSOCKET || o->mode == &load_echo ||
-                   (i == LOAD_TCP && o->mode == &load_chat);
+            return i == LOAD_WEBSOCKET || o->mode == &load_echo || o->mode == &load_chat;
         }
     return false;
 }
@@ -74,8 +73,7 @@ static int take_options(struct load *load, const char *duration, const char *war
     if (!parse_seconds(warmup, &o->warmup))
         return wrong("warmup: \"%.40s\" is not seconds from 0 to 86400", warmup);
     if (!judge_protocol(o, protocol))
-        return wrong("protocol: \"%.40s\" is not ws, or for echo ws, tcp or socketio, for chat ws "
-                     "or tcp",
+        return wrong("protocol: \"%.40s\" is not ws, or, for echo and chat, ws, tcp or socketio",
                      protocol);
     if (!o->connections)
         o->connections = o->mode->connections;
@@ -138,7 +136,7 @@ static int parse(struct load *load, int argc, char **argv)
         {"duration", ARG_TEXT, &duration, 0, 0, "S", "measured seconds; default 5", 0},
         {"warmup", ARG_TEXT, &warmup, 0, 0, "S", "seconds before that; default 1", 0},
         {"protocol", ARG_TEXT, &protocol, 0, 0, "P",
-         "ws (default); echo: or tcp, or socketio; chat: or tcp, to floor-bench chat", 0},
+         "ws (default); echo and chat: or tcp (chat: of floor-bench), or socketio", 0},
         {"secret-file", ARG_TEXT, &o->secret_file, 0, 0, "FILE",
          "the server's, to make tokens with; start the server with --rate 0", 0},
         {"pid", ARG_NUMBER, &o->pid, 1, INT32_MAX, "PID", "report what the server's process used",

@@ -12,6 +12,9 @@
 #define ECHO(...) OVER("ws", CONTENDER_ECHO, __VA_ARGS__)
 #define DURABLE(...) OVER("ws", CONTENDER_DURABLE, __VA_ARGS__)
 #define MEMORY(...) OVER("ws", CONTENDER_MEMORY, __VA_ARGS__)
+#define SOCKETIO_CHAT(of, data, sync)                          \
+    .sort = of, .protocol = "socketio", .path = SOCKETIO_PATH, \
+    .command = {NODE_JS, "@chat.mjs", data, "$secret", sync, "socketio"}
 #define PARLEYD(of, ...)                                                            \
     .sort = of, .protocol = "ws", .path = "/chat",                                  \
     .command = {"%parleyd", "--listen",    "127.0.0.1:0", "--secret-file",          \
@@ -38,6 +41,8 @@ struct contender suite_contenders[SUITE_CONTENDERS] = {
                      DURABLE(BUN_JS, "@chat.mjs", "$bun-full.db", "$secret", "full")},
     [NODE_DURABLE] = {"Node + ws + SQLite, durable",
                       DURABLE(NODE_JS, "@chat.mjs", "$node-full.db", "$secret", "full")},
+    [SOCKETIO_DURABLE] = {"Socket.IO + SQLite, durable",
+                          SOCKETIO_CHAT(CONTENDER_DURABLE, "$socketio-full.db", "full")},
     [PARLEY_MEMORY] = {"parley, --sync none",
                        PARLEYD(CONTENDER_MEMORY, "--data", "$memory", "--sync", "none")},
     [FLOOR_MEMORY] = {"floor: 1 recv, 2 sends",
@@ -47,6 +52,8 @@ struct contender suite_contenders[SUITE_CONTENDERS] = {
                     MEMORY(BUN_JS, "@chat.mjs", "$bun-off.db", "$secret", "off")},
     [NODE_MEMORY] = {"Node + ws + SQLite, sync off",
                      MEMORY(NODE_JS, "@chat.mjs", "$node-off.db", "$secret", "off")},
+    [SOCKETIO_MEMORY] = {"Socket.IO + SQLite, sync off",
+                         SOCKETIO_CHAT(CONTENDER_MEMORY, "$socketio-off.db", "off")},
     [PARLEY_EMPTY] = {"parley, empty log", STORED("$empty")},
     [PARLEY_FULL] = {"parley, long log", STORED("$full")},
     [DISK] = {"write + fdatasync", OVER("none", CONTENDER_DISK, NULL)},
@@ -98,8 +105,12 @@ const struct suite_cell suite_cells[SUITE_CELLS] = {
     [DISK_OVERWRITING] = {"write + fdatasync, overwriting", OF(DISK), SYNCED("overwrite")},
     [CHAT_ONE] = {"chat, one writes to another", ALL_DURABLE | OF(FLOOR_DURABLE),
                   CHATTED(2, .active = 1)},
-    [CHAT_100] = {"chat, 100 pairs", ALL_DURABLE | ALL_MEMORY | OF(FLOOR_MEMORY), CHATTED(200)},
-    [CHAT_50_16] = {"chat, 50 pairs x 16 in flight", ALL_DURABLE | OF(PARLEY_MEMORY),
+    [CHAT_100] = {"chat, 100 pairs",
+                  ALL_DURABLE | ALL_MEMORY | OF(FLOOR_MEMORY) | OF(SOCKETIO_DURABLE) |
+                      OF(SOCKETIO_MEMORY),
+                  CHATTED(200)},
+    [CHAT_50_16] = {"chat, 50 pairs x 16 in flight",
+                    ALL_DURABLE | OF(PARLEY_MEMORY) | OF(SOCKETIO_DURABLE),
                     CHATTED(100, .pipeline = 16)},
     [CHAT_1000] = {"chat, 1000 pairs", ALL_DURABLE | OF(PARLEY_MEMORY), CHATTED(2000),
                    .large = true},

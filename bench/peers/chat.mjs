@@ -1,12 +1,12 @@
 // The chat server that one would write in an afternoon: registration by a token, messages stored in
-// SQLite and delivered, pages of a conversation. Runs on Node (npm's ws, node:sqlite) and on Bun (its own
-// WebSockets and SQLite).
+// SQLite and delivered, pages of a conversation. Runs on Node (npm's ws, or its socket.io; node:sqlite) and on
+// Bun (its own WebSockets and SQLite).
 //
-//   chat.mjs DATABASE SECRET_FILE full|off     synchronous=FULL, or not
+//   chat.mjs DATABASE SECRET_FILE full|off [socketio]     synchronous=FULL, or not
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 
-const [file, secretFile, sync] = process.argv.slice(2);
+const [file, secretFile, sync, framing] = process.argv.slice(2);
 const bun = typeof Bun !== "undefined";
 const secret = readFileSync(secretFile, "utf8").replace(/\n+$/, "");
 
@@ -33,7 +33,8 @@ function verify(token) {
     return claims.exp * 1000 > Date.now() ? claims.sub : null;
 }
 
-const answer = (connection, event, data) => connection.send(JSON.stringify({ event, data }));
+const answer = framing ? (socket, event, data) => socket.emit(event, data)
+                       : (connection, event, data) => connection.send(JSON.stringify({ event, data }));
 
 const events = {
     registerMessages(connection, { token }) {
@@ -48,9 +49,10 @@ const events = {
         const date = Date.now(), from = connection.user;
         const id = Number(insert.run(pairOf(from, to), from, to, content, date).lastInsertRowid);
         answer(connection, "message", { success: true });
-        const text = JSON.stringify({ event: "message", data: { id, from, to, content, date } });
+        const stored = { id, from, to, content, date }, text = JSON.stringify({ event: "message", data: stored });
         for (const user of new Set([from, to]))
-            for (const other of online.get(user) ?? []) if (other !== connection) other.send(text);
+            for (const other of online.get(user) ?? [])
+                if (other !== connection) framing ? other.emit("message", stored) : other.send(text);
     },
     conversation(connection, { id, limit = 500 }) {
         answer(connection, "conversation", { id, messages: page.all(pairOf(connection.user, id), limit).reverse() });
@@ -59,6 +61,10 @@ const events = {
 
 function onMessage(connection, text) {
     const { event, data } = JSON.parse(text);
+    onEvent(connection, event, data);
+}
+
+function onEvent(connection, event, data) {
     if (!events[event] || (!connection.user && event !== "registerMessages")) answer(connection, "info", "no");
     else events[event](connection, data);
 }
@@ -76,6 +82,15 @@ if (bun) {
         websocket: { perMessageDeflate: false, message: onMessage, close: onClose },
     });
     console.log(`listening on 127.0.0.1:${server.port}`);
+} else if (framing) {
+    const { Server } = await import("socket.io");
+    const http = (await import("node:http")).createServer();
+    const io = new Server(http, { transports: ["websocket"], perMessageDeflate: false });
+    io.on("connection", (socket) => {
+        for (const event of Object.keys(events)) socket.on(event, (data) => onEvent(socket, event, data));
+        socket.on("disconnect", () => onClose(socket));
+    });
+    http.listen(0, "127.0.0.1", () => console.log(`listening on 127.0.0.1:${http.address().port}`));
 } else {
     const { WebSocketServer } = await import("ws");
     const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false });

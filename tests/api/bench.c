@@ -85,6 +85,19 @@ static void chat_counts_what_is_acknowledged_and_delivered(void **state)
     assert_true(number_of(line, "delivered", "p99.99") > 0);
 }
 
+static void chat_speaks_socket_io_as_well(void **state)
+{
+    (void)state;
+    char url[sizeof chat_url];
+    memcpy(url, chat_url, sizeof url);
+    snprintf(chat_url, sizeof chat_url, "ws://127.0.0.1:%u/socket.io/?EIO=4&transport=websocket",
+             server.port);
+    const char *line = run_chat("chat", "10", "--protocol", "socketio");
+    memcpy(chat_url, url, sizeof url);
+    assert_true(number_of(line, "acknowledged", "count") > 0);
+    assert_true(number_of(line, "delivered", "count") > 0);
+}
+
 static void an_open_loop_keeps_its_rate(void **state)
 {
     (void)state;
@@ -289,6 +302,7 @@ int main(int argc, char **argv)
     program_init(argv[0]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chat_counts_what_is_acknowledged_and_delivered),
+        cmocka_unit_test(chat_speaks_socket_io_as_well),
         cmocka_unit_test(an_open_loop_keeps_its_rate),
         cmocka_unit_test(only_the_active_ones_send),
         cmocka_unit_test(a_stop_of_the_server_counts_for_all_that_was_due),

@@ -5,8 +5,8 @@
 #include "codec/sha1.h"
 #include "net/proxy.h"
 
-#include <stdio.h>
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* RFC 6455, 1.3. */

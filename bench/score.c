@@ -113,32 +113,6 @@ static const char *goal_text(struct score_text *out, const struct score_line *li
     return out->s;
 }
 
-/* A row as it is shown. */
-struct cells {
-    struct score_text value, spread, peer, ratio, goal;
-    const char *verdict;
-};
-
-static void make_cells(struct cells *c, const struct score_row *row)
-{
-    static const char *const verdicts[] = {"", "not known", "ok", "FALLS SHORT"};
-    struct score_text low, high;
-    double least, most, r;
-    memset(c, 0, sizeof *c);
-    score_number(&c->value, score_median(row->value, row->n), row->line->unit);
-    score_range(row->value, row->n, &least, &most);
-    snprintf(c->spread.s, sizeof c->spread.s, "%.20s .. %.20s", score_number(&low, least, ""),
-             score_number(&high, most, ""));
-    if (row->n == 1)
-        strcpy(c->spread.s, "once");
-    if (row->peers)
-        score_number(&c->peer, score_median(row->peer, row->peers), "");
-    if (ratio_of(row, &r))
-        score_number(&c->ratio, r, "");
-    goal_text(&c->goal, row->line);
-    c->verdict = verdicts[judge(row)];
-}
-
 /* The row above this one, of those that are shown; NULL: none. */
 static const struct score_row *above(const struct score *s, size_t i)
 {
@@ -148,57 +122,75 @@ static const struct score_row *above(const struct score *s, size_t i)
     return NULL;
 }
 
-/* A heading stands over the first line of its group; NULL: this one is not it. */
-static const char *heading(const struct score_row *above, const struct score_row *row)
-{
-    return row->group && (!above || above->group != row->group) ? row->group : NULL;
-}
+/* A row as it is shown. */
+struct cells {
+    const char *heading; /* over the first line of its group; NULL: this one is not it */
+    const char *what, *peer_name, *verdict;
+    struct score_text value, spread, peer, ratio, goal;
+};
 
-/* Whether only the peer is another one: what is measured is told once. */
-static bool goes_on(const struct score_row *above, const struct score_row *row)
+/* False: it is not shown. What is measured is told once, where only the peer is another one. */
+static bool make_cells(struct cells *c, const struct score *s, size_t i)
 {
-    return above && !heading(above, row) && strcmp(above->line->what, row->line->what) == 0 &&
-           above->value[0] == row->value[0];
+    static const char *const verdicts[] = {"", "not known", "ok", "FALLS SHORT"};
+    const struct score_row *row = &s->rows[i], *last = above(s, i);
+    struct score_text low, high;
+    double least, most, r;
+    memset(c, 0, sizeof *c);
+    if (!row->n)
+        return false;
+    if (row->group && (!last || last->group != row->group))
+        c->heading = row->group;
+    bool again = last && !c->heading && strcmp(last->line->what, row->line->what) == 0 &&
+                 last->value[0] == row->value[0];
+    c->what = again ? "" : row->line->what;
+    if (!again) {
+        score_number(&c->value, score_median(row->value, row->n), row->line->unit);
+        score_range(row->value, row->n, &least, &most);
+        snprintf(c->spread.s, sizeof c->spread.s, "%.20s .. %.20s", score_number(&low, least, ""),
+                 score_number(&high, most, ""));
+        if (row->n == 1)
+            strcpy(c->spread.s, "once");
+    }
+    c->peer_name = row->line->peer ? row->line->peer : "";
+    if (row->peers)
+        score_number(&c->peer, score_median(row->peer, row->peers), "");
+    if (ratio_of(row, &r))
+        score_number(&c->ratio, r, "");
+    goal_text(&c->goal, row->line);
+    c->verdict = verdicts[judge(row)];
+    return true;
 }
 
 void score_print_table(const struct score *s)
 {
     static const char format[] = "%-50s %10s  %-16s  %-37s %6s  %6s  %-14s %s\n";
+    struct cells c;
     printf(format, "what", "median", "spread", "peer or floor", "median", "ratio", "goal", "");
     for (size_t i = 0; i < s->n; i++) {
-        const struct score_row *row = &s->rows[i], *last = above(s, i);
-        struct cells c;
-        if (!row->n)
+        if (!make_cells(&c, s, i))
             continue;
-        make_cells(&c, row);
-        bool again = goes_on(last, row);
-        if (heading(last, row))
-            printf("\n%s\n", heading(last, row));
-        printf(format, again ? "" : row->line->what, again ? "" : c.value.s,
-               again ? "" : c.spread.s, row->line->peer ? row->line->peer : "", c.peer.s, c.ratio.s,
-               c.goal.s, c.verdict);
+        if (c.heading)
+            printf("\n%s\n", c.heading);
+        printf(format, c.what, c.value.s, c.spread.s, c.peer_name, c.peer.s, c.ratio.s, c.goal.s,
+               c.verdict);
     }
 }
 
 void score_print_html(const struct score *s, FILE *f)
 {
+    struct cells c;
     fputs("<table><tr><th>what<th>median<th>spread<th>peer or "
           "floor<th>median<th>ratio<th>goal<th></tr>\n",
           f);
     for (size_t i = 0; i < s->n; i++) {
-        const struct score_row *row = &s->rows[i], *last = above(s, i);
-        struct cells c;
-        if (!row->n)
+        if (!make_cells(&c, s, i))
             continue;
-        make_cells(&c, row);
-        bool again = goes_on(last, row);
-        if (heading(last, row))
-            fprintf(f, "<tr><th colspan=\"8\" class=\"group\">%s</tr>\n", heading(last, row));
-        fprintf(f, "<tr><td>%s<td>%s<td>%s<td>%s", again ? "" : row->line->what,
-                again ? "" : c.value.s, again ? "" : c.spread.s,
-                row->line->peer ? row->line->peer : "");
+        if (c.heading)
+            fprintf(f, "<tr><th colspan=\"8\" class=\"group\">%s</tr>\n", c.heading);
+        fprintf(f, "<tr><td>%s<td>%s<td>%s<td>%s", c.what, c.value.s, c.spread.s, c.peer_name);
         fprintf(f, "<td>%s<td>%s<td>%s<td class=\"%s\">%s</tr>\n", c.peer.s, c.ratio.s, c.goal.s,
-                judge(row) == MISSED ? "bad" : "", c.verdict);
+                judge(&s->rows[i]) == MISSED ? "bad" : "", c.verdict);
     }
     fputs("</table>\n", f);
 }
